@@ -1,0 +1,1 @@
+"""The surgeon's window; the only room for Qt."""
