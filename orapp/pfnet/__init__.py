@@ -1,1 +1,1 @@
-"""PFNet in torch, its losses and its ONNX export; the only room, with engines/torch.py, for torch."""
+"""PFNet in torch, its losses and its ONNX export; with engines/torch.py, the only room for torch."""
