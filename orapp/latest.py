@@ -25,6 +25,11 @@ class Latest(Generic[T]):
         """How many items were replaced before anybody took them."""
         return self._dropped
 
+    @property
+    def waiting(self) -> bool:
+        """Whether an item lies in the slot."""
+        return self._item is not None
+
     def put(self, item: T) -> None:
         """Puts the item into the slot; an item that nobody took is dropped and counted."""
         with self._condition:

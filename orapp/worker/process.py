@@ -1,0 +1,173 @@
+"""One running child, seen from the parent."""
+
+import multiprocessing
+import os
+import pickle
+import sys
+import threading
+import time
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import wait
+from typing import Any
+
+from orapp.engines import EngineIdentity, EngineSpec
+from orapp.frames import Frame, Segmentation
+from orapp.worker.child import run_child
+from orapp.worker.messages import Done, Failed, Job, Ready
+from orapp.worker.slots import Desk, FrameSlot
+from orapp.worker.watch import WorkerLimits
+
+_spawning = threading.Lock()
+
+
+class ChildFault(Exception):
+    """The child is of no more use; the text says why, for the screen."""
+
+    def __init__(self, reason: str, *, loading: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.loading = loading
+
+
+@contextmanager
+def _main_left_alone() -> Iterator[None]:
+    """Keeps the child from running the program's main file again.
+
+    It would cost a second, may import Qt, and breaks scripts without a `__main__` guard.
+    """
+    with _spawning:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = types.ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
+
+
+class ChildProcess:
+    """A spawned child with one frame in work at most. Used by the supervisor thread only."""
+
+    def __init__(self, spec: EngineSpec, generation: int, desk: Desk, slot: FrameSlot) -> None:
+        self.generation = generation
+        self.identity: EngineIdentity | None = None
+        self.job: Job | None = None
+        self.last_answer_ms = 0.0
+        self.handed_ns = self.sent_ns = 0
+        self.started_ns = self.free_ns = time.monotonic_ns()
+        self._desk, self._slot = desk, slot
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(
+            target=run_child,
+            args=(theirs, generation, spec, desk.name, os.getpid()),
+            name="orapp-segmentation",
+            daemon=True,
+        )
+        try:
+            with _main_left_alone():
+                self._process.start()
+        except BaseException:
+            self._pipe.close()
+            raise
+        finally:
+            theirs.close()
+
+    @property
+    def pid(self) -> int | None:
+        """Process id."""
+        return self._process.pid
+
+    @property
+    def waitables(self) -> list[Any]:
+        """What becomes readable when the child speaks or dies."""
+        return [self._pipe, self._process.sentinel]
+
+    @property
+    def heard_ns(self) -> int:
+        """Its last sign of life: a heartbeat or an answer."""
+        return max(self._desk.beat_ns, self.free_ns)
+
+    def hand_over(self, frame: Frame, offered_ns: int) -> None:
+        """Copies the frame into shared memory and tells the child."""
+        self.handed_ns = max(offered_ns, self.free_ns)
+        self.sent_ns = time.monotonic_ns()
+        height, width = frame.pixels.shape
+        self.job = Job(
+            self._slot.write(frame.pixels),
+            (height, width),
+            frame.index,
+            frame.captured_ns,
+            frame.exposure,
+            frame.repeat,
+            frame.signal,
+        )
+        self._tell(self.job)
+
+    def answers(self) -> Iterator[Segmentation | None]:
+        """What the child has said meanwhile: None for "ready", else a segmentation.
+
+        Raises:
+            ChildFault: its last word, or its death.
+        """
+        dead = wait([self._process.sentinel], 0)  # asked first, so that its last word is read
+        while (message := self._hear()) is not None:
+            if message.generation == self.generation:
+                yield self._read(message)
+        if dead:
+            raise self._death()
+
+    def _hear(self) -> Ready | Done | Failed | None:
+        try:
+            message: Ready | Done | Failed | None = self._pipe.recv() if self._pipe.poll() else None
+        except (EOFError, OSError):
+            raise self._death() from None
+        return message
+
+    def _read(self, message: Ready | Done | Failed) -> Segmentation | None:
+        now_ns = time.monotonic_ns()
+        if isinstance(message, Failed):
+            raise ChildFault(message.reason, loading=message.loading)
+        if isinstance(message, Ready):
+            self.identity, self.free_ns = message.identity, now_ns
+            return None
+        reply = self._desk.collect(message.length) if message.length else self._pipe.recv_bytes()
+        segmentation: Segmentation = pickle.loads(reply)
+        if self.job is None or message.frame_index != self.job.index:
+            raise ChildFault("segmentation answered for a frame that it was not given")
+        self.last_answer_ms = (now_ns - self.sent_ns) / 1e6
+        self.job, self.free_ns = None, now_ns
+        return segmentation
+
+    def _tell(self, message: Job | None) -> None:
+        try:
+            self._pipe.send(message)
+        except OSError:
+            raise self._death() from None
+
+    def _death(self) -> ChildFault:
+        """Why it is gone; if only its pipe is, it goes now."""
+        self._process.join(0.2)
+        if self._process.exitcode is None:
+            return ChildFault("the segmentation process closed its pipe")
+        code = self._process.exitcode
+        if code < 0:
+            return ChildFault(f"the segmentation process was killed by signal {-code}")
+        return ChildFault(f"the segmentation process stopped with code {code}")
+
+    def end(self, limits: WorkerLimits, *, politely: bool) -> None:
+        """Ends the process, by force if it must, and frees what belongs to it."""
+        if politely and self.identity is not None:
+            try:
+                self._pipe.send(None)
+            except OSError:
+                pass
+            else:
+                self._process.join(limits.stop_limit_s)
+        self._pipe.close()
+        if self._process.exitcode is None and self._process.pid is not None:
+            self._process.kill()
+            self._process.join(limits.stop_limit_s)
+        if self._process.exitcode is not None:
+            self._process.close()

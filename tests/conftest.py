@@ -1,0 +1,84 @@
+"""What every test gets: a check that nothing of it is left behind, and a model that is quick."""
+
+import gc
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing import resource_tracker
+from pathlib import Path
+
+import psutil
+import pytest
+
+if not os.environ.get("DISPLAY"):
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+resource_tracker.ensure_running()  # lives as long as the interpreter: not any test's own
+
+_PATIENCE_S = 3.0
+SHARED_MEMORY = Path("/dev/shm")
+
+
+@pytest.fixture(scope="session")
+def bright_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny model that marks pixels above 200."""
+    from tests.models import write_bright_model
+
+    return write_bright_model(tmp_path_factory.mktemp("bright"))
+
+
+def our_shared_memory() -> set[str]:
+    return {path.name for path in SHARED_MEMORY.glob("orapp-*")}
+
+
+def _threads() -> set[str]:
+    return {f"{thread.name} ({thread.ident})" for thread in threading.enumerate()}
+
+
+def _children() -> set[str]:
+    found = set()
+    for child in psutil.Process().children(recursive=True):
+        try:
+            command = " ".join(child.cmdline())
+        except psutil.Error:
+            command = child.name() if child.is_running() else ""
+        if command and "resource_tracker" not in command:
+            found.add(f"{child.pid} {command}")
+        elif not command and child.is_running() and child.status() == psutil.STATUS_ZOMBIE:
+            found.add(f"{child.pid} zombie")
+    return found
+
+
+def _open_files(kinds: tuple[str, ...]) -> set[str]:
+    """Pipes, sockets and files of the kind that a test opens; libraries may open others late."""
+    found = set()
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            target = os.readlink(entry)
+        except OSError:
+            continue
+        if target.startswith(kinds):
+            found.add(f"{entry.name} -> {target}")
+    return found
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
+    """Fails a test that leaves a thread, a child process, an open file or shared memory."""
+    kinds: tuple[str, ...] = (str(tmp_path), "/dev/shm/orapp-", "pipe:")
+    if not {"qapp", "qtbot"} & set(request.fixturenames):
+        kinds = (*kinds, "socket:")  # the first window of a run opens the display's for good
+    checks: dict[str, Callable[[], set[str]]] = {
+        "threads": _threads,
+        "child processes": _children,
+        "shared memory": our_shared_memory,
+        "open files": lambda: _open_files(kinds),
+    }
+    before = {name: look() for name, look in checks.items()}
+    yield
+    deadline = time.monotonic() + _PATIENCE_S
+    while left := {n: more for n, look in checks.items() if (more := look() - before[n])}:
+        gc.collect()
+        if time.monotonic() > deadline:
+            pytest.fail(f"the test left behind {left}", pytrace=False)
+        time.sleep(0.02)
