@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, IterableDataset
 
+from orapp.pfnet.export import standardise
 from orapp.pfnet.losses import pfnet_loss
 from orapp.pfnet.network import PFNet
 from orapp.pfnet.variants import NETWORKS
@@ -45,13 +46,6 @@ class Stream(IterableDataset[tuple[Tensor, Tensor]]):
             yield torch.from_numpy(s.image)[None], torch.from_numpy(s.masks)
 
 
-def standardise(image: Tensor) -> Tensor:
-    """uint8 (B, 1, H, W) -> float, mean 0 and deviation 1 over each picture."""
-    x = image.float()
-    mean = x.mean((2, 3), keepdim=True)
-    return (x - mean) / ((x - mean).square().mean((2, 3), keepdim=True).sqrt() + 1.0)
-
-
 def check(network: PFNet, size: int, pairs: int = 40) -> dict[str, float]:
     """Metrics on the shipped poses, seeds of their own."""
     network.eval()
@@ -65,7 +59,9 @@ def check(network: PFNet, size: int, pairs: int = 40) -> dict[str, float]:
     probability = np.concatenate(maps)
     broken = np.array([s.law != "healthy" for s in test])
     truth = np.stack([s.masks for s in test]) > 127
-    dice = [_dice(p > 0.5, t) for p, t in zip(probability[broken, 0], truth[broken, 0], strict=True)]
+    dice = [
+        _dice(p > 0.5, t) for p, t in zip(probability[broken, 0], truth[broken, 0], strict=True)
+    ]
     fixed = [_dice(ellipse(size), t) for t in truth[broken, 0]]
     area = (probability[:, 0] > 0.5).mean((1, 2))
     score = np.sort(probability[:, 0].reshape(len(test), -1), 1)[:, -400:].mean(1)
@@ -77,7 +73,9 @@ def check(network: PFNet, size: int, pairs: int = 40) -> dict[str, float]:
         "healthy_outlined": float((area[~broken] > 0.002).mean()),
         "broken_outlined": float((area[broken] > 0.002).mean()),
         "bodies": float(
-            np.mean([_dice(p > 0.5, t) for p, t in zip(probability[:, 1], truth[:, 1], strict=True)])
+            np.mean(
+                [_dice(p > 0.5, t) for p, t in zip(probability[:, 1], truth[:, 1], strict=True)]
+            )
         ),
     }
 
@@ -110,7 +108,9 @@ def train(given: argparse.Namespace) -> None:
     for image, masks in _shuffled(loader, given.seed):
         done = (time.monotonic() - start) / 60 / given.minutes
         for group in optimiser.param_groups:
-            group["lr"] = given.rate * min(1.0, seen / 1500) * max(0.5 + 0.5 * np.cos(np.pi * done), 0.01)
+            group["lr"] = (
+                given.rate * min(1.0, seen / 1500) * max(0.5 + 0.5 * np.cos(np.pi * done), 0.01)
+            )
         losses.append(step(network, optimiser, image, masks))
         seen += len(image)
         if time.monotonic() - last > 60 * given.every or done >= 1:
@@ -138,9 +138,7 @@ def _shuffled(loader: DataLoader[tuple[Tensor, Tensor]], seed: int):  # noqa: AN
         pool.clear()
 
 
-def step(
-    network: PFNet, optimiser: torch.optim.Optimizer, image: Tensor, masks: Tensor
-) -> float:
+def step(network: PFNet, optimiser: torch.optim.Optimizer, image: Tensor, masks: Tensor) -> float:
     """One step on one batch; returns the loss."""
     target = F.avg_pool2d(masks.float() / 255, 2).round()
     losses = pfnet_loss(network(standardise(image), shrink=2), target, window=15)

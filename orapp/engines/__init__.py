@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from orapp.errors import OrappError
 from orapp.frames import Gray
+
+if TYPE_CHECKING:
+    from orapp.engines.trust import Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,26 @@ class Engine(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None: ...
+
+
+def identity(manifest: "Manifest", backend: str) -> EngineIdentity:
+    """What the report says about a model that a backend has loaded."""
+    return EngineIdentity(
+        manifest.name,
+        backend,
+        manifest.sha256,
+        (manifest.input_height, manifest.input_width),
+        manifest.threshold,
+        manifest.min_area,
+    )
+
+
+def check_image(image: Gray, expected: EngineIdentity) -> None:
+    """Raises ValueError unless the image is (h, w) uint8 at the network's size."""
+    if image.shape != expected.input_size or image.dtype != "uint8":
+        raise ValueError(
+            f"the engine takes uint8 {expected.input_size}, not {image.dtype} {image.shape}"
+        )
 
 
 def open_engine(spec: EngineSpec) -> Engine:

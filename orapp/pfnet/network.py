@@ -189,6 +189,8 @@ class PFNet(nn.Module):
             feature, logits = focus(level, feature, logits)
             outputs.append(logits)
         return [
-            F.interpolate(o, size=(height // shrink, width // shrink), mode="bilinear", align_corners=False)
+            F.interpolate(
+                o, size=(height // shrink, width // shrink), mode="bilinear", align_corners=False
+            )
             for o in outputs
         ]

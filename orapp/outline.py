@@ -1,0 +1,98 @@
+"""From a probability map to outlines in frame pixels. Pure."""
+
+import cv2
+import numpy as np
+
+from orapp.frames import Gray, Outline, Polygon, read_only
+
+MOST = 3
+"""Outlines per picture; a surgeon works on one or two bodies."""
+FINER = 4
+"""The map is upsampled by this around an object before its contour is followed."""
+SMOOTH_PX = 0.08
+"""Points that lie this close to the line between their neighbours are left out, network pixels."""
+
+
+def find_outlines(
+    probability: Gray, threshold: float, min_area: float, frame_size: tuple[int, int]
+) -> tuple[Outline, ...]:
+    """Outlines of the objects in a probability map, at sub-pixel precision.
+
+    Args:
+        probability: (h, w) uint8, 255 is certain.
+        threshold: 0 to 1; the outline is the line where the map has this value.
+        min_area: smallest object, as a fraction of the map's area.
+        frame_size: (H, W) of the frame that the outlines are for.
+
+    Returns:
+        At most `MOST`, largest first. Pixel centres lie at whole numbers, on the map as in the
+        frame, so that x_frame = (x_map + 0.5) * W / w - 0.5, as cv2.INTER_AREA shrinks.
+    """
+    level = max(threshold * 255, 0.5)
+    inside = (probability >= level).astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(inside, connectivity=8)
+    sizes = stats[1:, cv2.CC_STAT_AREA]
+    least = max(min_area * probability.size, 3.0)
+    order = np.argsort(-sizes, kind="stable")[:MOST]
+    found = [
+        _outline(probability, labels, stats[k + 1], int(k) + 1, level, frame_size)
+        for k in order
+        if sizes[k] >= least
+    ]
+    return tuple(outline for outline in found if outline is not None)
+
+
+def _outline(
+    probability: Gray,
+    labels: np.ndarray[tuple[int, int], np.dtype[np.int32]],
+    stats: np.ndarray[tuple[int], np.dtype[np.int32]],
+    label: int,
+    level: float,
+    frame_size: tuple[int, int],
+) -> Outline | None:
+    x, y, w, h, area = (int(v) for v in stats)
+    window = slice(max(y - 2, 0), y + h + 2), slice(max(x - 2, 0), x + w + 2)
+    near, own = probability[window], labels[window]
+    patch = np.where((own == label) | (own == 0), near, 0).astype(np.float32)
+    points = _follow(patch, level)
+    if points is None:
+        return None
+    points += (window[1].start, window[0].start)
+    scale = np.array([frame_size[1] / probability.shape[1], frame_size[0] / probability.shape[0]])
+    in_frame = ((points + 0.5) * scale - 0.5).astype(np.float32)
+    mean = float(near[own == label].sum(dtype=np.int64)) / (255 * area)
+    return Outline(_closed(in_frame), float(cv2.contourArea(in_frame)), mean)
+
+
+def _follow(patch: Polygon, level: float) -> Polygon | None:
+    """The outer line where the patch has the level, (N, 2) float64 in patch pixels."""
+    padded = cv2.copyMakeBorder(patch, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    fine = cv2.resize(padded, None, fx=FINER, fy=FINER, interpolation=cv2.INTER_LINEAR)
+    mask = (fine >= level).astype(np.uint8)
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not contours:
+        return None
+    pixels = max(contours, key=len)[:, 0]
+    moved = pixels + _to_level(fine, pixels, level)
+    short = cv2.approxPolyDP(moved.astype(np.float32)[:, None], SMOOTH_PX * FINER, closed=True)
+    if len(short) < 3:
+        return None
+    return np.asarray((short[:, 0].astype(np.float64) + 0.5) / FINER - 1.5)
+
+
+def _to_level(
+    fine: Polygon, pixels: np.ndarray[tuple[int, int], np.dtype[np.int32]], level: float
+) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """One Newton step from the contour's pixels, which lie inside, to the level itself."""
+    slope_x = cv2.Sobel(fine, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
+    slope_y = cv2.Sobel(fine, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
+    at = pixels[:, 1], pixels[:, 0]
+    slope = np.stack([slope_x[at], slope_y[at]], axis=1).astype(np.float64)
+    steep = np.maximum((slope**2).sum(1), 1e-6)
+    step = slope * ((level - fine[at]) / steep)[:, None]
+    length = np.linalg.norm(step, axis=1, keepdims=True)
+    return np.asarray(step / np.maximum(length, 1.0))
+
+
+def _closed(points: Polygon) -> Polygon:
+    return read_only(points)  # type: ignore[arg-type,return-value]

@@ -1,0 +1,95 @@
+"""From trained weights to a model folder: ONNX with everything in the graph, weights, manifest."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from orapp.pfnet.network import PFNet
+
+
+def standardise(image: Tensor) -> Tensor:
+    """(B, 1, H, W) grey values -> float32, mean 0 and deviation 1 over each picture.
+
+    One grey level is added to the deviation, so that a blank picture stays blank.
+    """
+    x = image.float()
+    away = x - x.mean((2, 3), keepdim=True)
+    return away / (away.square().mean((2, 3), keepdim=True).sqrt() + 1.0)
+
+
+class Deployed(nn.Module):
+    """What runs in every engine: grey values in, probability of a fracture out."""
+
+    def __init__(self, network: PFNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(1, 1, h, w) uint8 -> (1, 1, h, w) uint8, 255 is certain."""
+        logits: Tensor = self.network(standardise(image))[-1][:, :1]
+        return (torch.sigmoid(logits) * 255.0 + 0.5).to(torch.uint8)
+
+
+def export(
+    network: PFNet,
+    folder: Path,
+    *,
+    name: str,
+    network_name: str,
+    size: tuple[int, int],
+    threshold: float,
+    min_area: float,
+    trained_on: str,
+    licence: str,
+    metrics: dict[str, float | str],
+) -> None:
+    """Writes model.onnx, weights.safetensors and manifest.toml into the folder."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    network = network.eval()
+    onnx_file, weights_file = folder / "model.onnx", folder / "weights.safetensors"
+    blank = torch.zeros((1, 1, *size), dtype=torch.uint8)
+    torch.onnx.export(
+        Deployed(network).eval(),
+        (blank,),
+        onnx_file,
+        input_names=["image"],
+        output_names=["probability"],
+        opset_version=18,
+        dynamo=True,
+        external_data=False,
+        optimize=True,
+        verbose=False,
+    )
+    save_file({k: v.contiguous() for k, v in network.state_dict().items()}, weights_file)
+    lines = [
+        "# Written by orapp.pfnet.export; orapp loads a file only if its SHA-256 stands here.",
+        f'name = "{name}"',
+        f'file = "{onnx_file.name}"',
+        f'sha256 = "{_sha256(onnx_file)}"',
+        f"input_height = {size[0]}",
+        f"input_width = {size[1]}",
+        "# From this probability on, a pixel belongs to a fracture.",
+        f"threshold = {threshold}",
+        "# Smallest outline that counts, as a fraction of the picture's area.",
+        f"min_area = {min_area}",
+        f"trained_on = {json.dumps(trained_on)}",
+        f'licence = "{licence}"',
+        "",
+        "[metrics]",
+        *(f"{key} = {json.dumps(value)}" for key, value in metrics.items()),
+        "",
+        "[torch]",
+        f'file = "{weights_file.name}"',
+        f'sha256 = "{_sha256(weights_file)}"',
+        f'network = "{network_name}"',
+    ]
+    (folder / "manifest.toml").write_text("\n".join(lines) + "\n")
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,82 @@
+"""Segmenter: one frame in, one segmentation out; the same for live, replay and QA."""
+
+import time
+
+import cv2
+import numpy as np
+
+from orapp.engines import Engine
+from orapp.frames import Frame, Gray, Segmentation, read_only
+from orapp.outline import find_outlines
+
+LEAST_DEVIATION = 4.0
+"""A picture with less contrast than this (grey levels) is no view: a blank screen, a cap."""
+MOST_SATURATED = 0.95
+"""Nor is one with more of its pixels at the ends of the scale."""
+SCORED = 0.006
+"""Part of the picture that the score looks at: about a quarter of a vertebral body."""
+
+
+class Segmenter:
+    """Runs an open engine on frames; keeps no state between them (C7)."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def segment(self, frame: Frame) -> Segmentation:
+        """Segments one frame: resize (INTER_AREA), infer, outline.
+
+        A picture that can't be a fluoroscopic view gets no outline, and a score of 0.
+        """
+        started_ns = time.monotonic_ns()
+        identity = self._engine.identity
+        small = shrink(frame.pixels, identity.input_size)
+        supported = can_be_view(small)
+        inferring_ns = time.monotonic_ns()
+        probability = read_only(self._engine.infer(small).copy())
+        inferred_ns = time.monotonic_ns() - inferring_ns
+        height, width = frame.pixels.shape
+        outlines = ()
+        if supported:
+            outlines = find_outlines(
+                probability, identity.threshold, identity.min_area, (height, width)
+            )
+        return Segmentation(
+            frame_index=frame.index,
+            exposure=frame.exposure,
+            frame_size=(height, width),
+            probability=probability,
+            outlines=outlines,
+            score=score(probability) if supported else 0.0,
+            view_supported=supported,
+            captured_ns=frame.captured_ns,
+            started_ns=started_ns,
+            finished_ns=time.monotonic_ns(),
+            inferred_ns=inferred_ns,
+            engine=identity.name,
+        )
+
+
+def shrink(pixels: Gray, size: tuple[int, int]) -> Gray:
+    """The picture at the network's size (h, w); the one resize for all engines."""
+    larger = size[0] > pixels.shape[0] or size[1] > pixels.shape[1]
+    how = cv2.INTER_LINEAR if larger else cv2.INTER_AREA
+    return np.asarray(cv2.resize(pixels, (size[1], size[0]), interpolation=how), np.uint8)
+
+
+def can_be_view(small: Gray) -> bool:
+    """False for a picture that is nearly uniform or nearly all black and white."""
+    counts = np.bincount(small.ravel(), minlength=256)
+    grey = np.arange(256)
+    mean = float(counts @ grey) / small.size
+    deviation = float(np.sqrt(counts @ (grey - mean) ** 2 / small.size))
+    saturated = float(counts[:2].sum() + counts[254:].sum()) / small.size
+    return deviation >= LEAST_DEVIATION and saturated <= MOST_SATURATED
+
+
+def score(probability: Gray) -> float:
+    """Mean of the highest probabilities, over `SCORED` of the picture; 0 to 1."""
+    wanted = max(round(SCORED * probability.size), 1)
+    counts = np.bincount(probability.ravel(), minlength=256)[::-1]
+    taken = np.diff(np.minimum(np.cumsum(counts), wanted), prepend=0)
+    return float(taken @ np.arange(255, -1, -1)) / (255 * wanted)

@@ -1,0 +1,66 @@
+"""Small real models for the tests, each in a folder with a manifest."""
+
+import hashlib
+from pathlib import Path
+
+import onnx
+import torch
+from onnx import TensorProto, helper
+
+from orapp.pfnet.export import export
+from orapp.pfnet.variants import pfnet_lite
+
+BRIGHT = 200
+
+
+def write_bright_model(folder: Path, size: tuple[int, int] = (64, 64)) -> Path:
+    """A model that is certain of every pixel brighter than 200, and of no other."""
+    shape = [1, 1, *size]
+    nodes = [
+        helper.make_node("Cast", ["image"], ["x"], to=TensorProto.FLOAT),
+        helper.make_node("Greater", ["x", "level"], ["bright"]),
+        helper.make_node("Cast", ["bright"], ["one"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["one", "full"], ["y"]),
+        helper.make_node("Cast", ["y"], ["probability"], to=TensorProto.UINT8),
+    ]
+    constants = [
+        helper.make_tensor("level", TensorProto.FLOAT, [], [float(BRIGHT)]),
+        helper.make_tensor("full", TensorProto.FLOAT, [], [255.0]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "bright",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, shape)],
+        [helper.make_tensor_value_info("probability", TensorProto.UINT8, shape)],
+        constants,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    folder.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, folder / "model.onnx")
+    digest = hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
+    (folder / "manifest.toml").write_text(
+        f'name = "bright"\nfile = "model.onnx"\nsha256 = "{digest}"\n'
+        f"input_height = {size[0]}\ninput_width = {size[1]}\nthreshold = 0.5\nmin_area = 0.0005\n"
+        'trained_on = "not trained: marks bright pixels"\nlicence = "Apache-2.0"\n'
+    )
+    return folder
+
+
+def write_random_lite(folder: Path, size: tuple[int, int] = (64, 64)) -> Path:
+    """pfnet-lite with random weights of a fixed seed, as ONNX and for torch."""
+    torch.manual_seed(7)
+    network = pfnet_lite()
+    network(torch.randn(8, 1, *size))  # gives batch normalisation statistics of its own
+    export(
+        network,
+        folder,
+        name="random",
+        network_name="pfnet-lite",
+        size=size,
+        threshold=0.5,
+        min_area=0.001,
+        trained_on="nothing: random weights",
+        licence="Apache-2.0",
+        metrics={},
+    )
+    return folder
