@@ -1,10 +1,10 @@
-"""FrameGrabber: the only capture thread; stamps frames and offers them to its watchers."""
+"""FrameGrabber: the only capture thread. It stamps, recognises, and offers to its watchers."""
 
 import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from dataclasses import replace
 
 from orapp.errors import OrappError, SignalLost
 from orapp.events import EventLog
@@ -14,206 +14,261 @@ from orapp.sources import EndOfSource, Picture, Source, SourceFormat
 
 log = logging.getLogger("orapp")
 
-READ_TIMEOUT_MS = 50
-LOST_AFTER_S = 0.5
-LOST_AFTER_FRAMES = 4.0
-"""No picture for so long, in seconds and in frames of the nominal rate: there is no signal."""
-BACKOFF_S = (0.25, 0.5, 1.0, 2.0)
-STOP_LIMIT_S = 15.0
-"""A device may block a read for 10 s (OpenCV's V4L2)."""
+READ_TIMEOUT_MS = 100
+"""Bounds how long `stop` waits, and how late silence is noticed."""
+SILENCE_S = 0.5
+SILENCE_FRAMES = 4
+BACK_OFF_S, LONGEST_BACK_OFF_S = 0.25, 2.0
+STOP_S = 5.0
+"""A read that a driver never returns from is left behind after that."""
+WATCHER_EVENT_EVERY = 100
+
+Watcher = Callable[[Frame], None]
 
 
 class FrameGrabber:
-    """Drains a source and keeps nothing: every frame goes to each watcher, in order.
+    """Drains a source in its own thread and offers every picture as a Frame to each watcher.
 
-    Watchers run in the capture thread and must not block; an exception of theirs is logged and
-    counted, never raised into the path. A lost signal is looked for again for ever.
+    Reconnects for ever when a live source is lost, checking its format again. Keeps no queue:
+    what a watcher drops is the watcher's policy.
 
     Args:
-        source: not yet opened.
-        watchers: called with every frame.
-        events: gets what happens to the signal, in words.
-        on_signal: called after each change of the signal, in the capture thread.
+        source: not yet opened; from `start` on it belongs to the grabber.
+        watchers: called in order in the grabber's thread with every frame; must not block. What
+            one raises is logged and counted, and disturbs neither the others nor the grabber.
+        events: gets every change of the signal and of the format.
+        on_signal: called after every change of `signal`, in the grabber's thread (the first time
+            in `start`'s); must not block.
     """
 
     def __init__(
         self,
         source: Source,
-        watchers: Sequence[Callable[[Frame], None]],
+        watchers: Sequence[Watcher],
         events: EventLog,
         *,
         on_signal: Callable[[], None] | None = None,
     ) -> None:
         self._source, self._watchers, self._events = source, tuple(watchers), events
         self._on_signal = on_signal
-        self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._state = (Signal.CONNECTING, Signal.CONNECTING.value)
         self._format: SourceFormat | None = None
-        self._signal, self._signal_text = Signal.CONNECTING, str(Signal.CONNECTING)
         self._scene = SceneWatch()
-        self._size: tuple[int, int] | None = None
+        self._captured = self._repeats = self._watcher_errors = 0
         self._exposure = -1
-        self._heard_ns = 0
-        self._failed_watchers: set[int] = set()
-        self.captured = self.repeats = self.watcher_errors = 0
-        self.ended = False
-        self.error: OrappError | None = None
+        self._last_picture_ns = 0
+        self._ended = False
+        self._error: OrappError | None = None
 
     @property
     def signal(self) -> Signal:
         """What the video is now."""
-        return self._signal
+        return self._state[0]
 
     @property
     def signal_text(self) -> str:
-        """The same in words, with since when and why where there is something to say."""
-        return self._signal_text
+        """The same in words, such as `no signal since 12:03:05: the device is unplugged`."""
+        return self._state[1]
 
     @property
     def format(self) -> SourceFormat | None:
-        """What the source delivered when it was last opened; None before."""
+        """What the source really delivers now; None before `start`."""
         return self._format
 
+    @property
+    def captured(self) -> int:
+        """Frames so far."""
+        return self._captured
+
+    @property
+    def repeats(self) -> int:
+        """Frames so far that only repeated an exposure."""
+        return self._repeats
+
+    @property
+    def watcher_errors(self) -> int:
+        """How often a watcher has raised."""
+        return self._watcher_errors
+
+    @property
+    def ended(self) -> bool:
+        """True if the source was finite and all its frames were offered."""
+        return self._ended
+
+    @property
+    def error(self) -> OrappError | None:
+        """What ended the grabbing for good, if it was an error; None else."""
+        return self._error
+
     def start(self) -> None:
-        """Opens the source and starts capturing.
+        """Opens the source in the calling thread, then grabs in its own.
 
         Raises:
-            OrappError: the source can't be opened; nothing runs then.
+            OrappError: the source can't be opened; nothing is left running then.
         """
+        self._set_signal(Signal.CONNECTING)
         try:
-            self._format = self._source.open()
+            self._note_format(self._source.open())
         except BaseException:
             self._source.close()
             raise
-        self._size = (self._format.height, self._format.width)
-        self._events.add("source", self._format.description)
-        self._heard_ns = time.monotonic_ns()
+        self._last_picture_ns = time.monotonic_ns()
         self._thread = threading.Thread(target=self._run, name="orapp-grabber", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the thread and closes the source; may be called twice."""
+        """Ends the thread and closes the source, in 5 s at most; may be called twice."""
         self._stopping.set()
-        if self._thread is not None:
-            self._thread.join(STOP_LIMIT_S)
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        thread.join(STOP_S)
+        if thread.is_alive():
+            self._events.add("run", "the source did not return from reading and was left behind")
 
     def _run(self) -> None:
         try:
-            while not self._stopping.is_set() and not self.ended:
-                try:
-                    self._drain()
-                except EndOfSource:
-                    self._end("the source is through")
-                except SignalLost as lost:
-                    self._lose(lost.what)
-                    self._reconnect()
-                except OrappError as error:
-                    self.error = error
-                    self._end(str(error))
-                except Exception as error:
-                    log.exception("the source failed")
-                    self._lose(f"the source failed ({type(error).__name__})")
-                    self._reconnect()
+            while not self._stopping.is_set() and self._step():
+                pass
         finally:
             self._source.close()
 
-    def _drain(self) -> None:
-        while not self._stopping.is_set():
+    def _step(self) -> bool:
+        """Reads once; False when there is no more to come."""
+        try:
             picture = self._source.read(READ_TIMEOUT_MS)
             now_ns = time.monotonic_ns()
-            if picture is not None:
-                self._heard_ns = now_ns
-                self._capture(picture, now_ns)
-            elif now_ns - self._heard_ns > self._patience_ns():
-                self._lose("no picture comes")
+        except EndOfSource:
+            self._end()
+            return False
+        except Exception as error:
+            return self._failed(error)
+        if picture is None:
+            self._notice_silence(now_ns)
+        else:
+            self._offer(self._frame(picture, now_ns))
+        return True
 
-    def _patience_ns(self) -> float:
-        rate_hz = self._format.rate_hz if self._format else 0
-        frames_s = LOST_AFTER_FRAMES / rate_hz if rate_hz else 0
-        return 1e9 * max(LOST_AFTER_S, frames_s)
-
-    def _capture(self, picture: Picture, now_ns: int) -> None:
-        height, width = picture.pixels.shape
-        if (height, width) != self._size:
-            self._resized(height, width)
-        if self._signal is Signal.LOST:
-            self._scene = SceneWatch()
+    def _frame(self, picture: Picture, now_ns: int) -> Frame:
+        """The picture with its stamp, its number, and what it shows."""
+        if self.signal is Signal.LOST:
+            height, width = picture.pixels.shape
             self._events.add("signal", f"signal is back: {width}x{height}")
+            self._scene = self._new_scene()
+        self._last_picture_ns = now_ns
+        self._note_size(picture)
         look = self._scene.look(picture.pixels, now_ns)
-        self._exposure += look.new_exposure
-        self._turn(look.signal, str(look.signal))
-        frame = Frame(
-            self.captured,
-            read_only(picture.pixels),
-            now_ns,
-            self._exposure,
-            not look.new_exposure,
-            look.signal,
-        )
-        self.captured += 1
-        self.repeats += frame.repeat
-        self._offer(frame)
+        self._exposure += look.exposure_changed
+        self._repeats += not look.exposure_changed
+        self._set_signal(look.signal)
+        pixels, repeat = read_only(picture.pixels), not look.exposure_changed
+        frame = Frame(self._captured, pixels, now_ns, self._exposure, repeat, look.signal)
+        self._captured += 1
+        return frame
 
     def _offer(self, frame: Frame) -> None:
-        for number, watcher in enumerate(self._watchers):
+        for watcher in self._watchers:
             try:
                 watcher(frame)
             except Exception as error:
-                self.watcher_errors += 1
-                if number not in self._failed_watchers:
-                    self._failed_watchers.add(number)
+                self._watcher_errors += 1
+                if self._watcher_errors % WATCHER_EVENT_EVERY == 1:
                     log.exception("a watcher of the frames failed")
-                    self._events.add("watcher", f"a watcher of the frames failed: {error}")
+                    name, count = type(error).__name__, self._watcher_errors
+                    self._events.add("watcher", f"a watcher failed: {name} (no. {count})")
 
-    def _resized(self, height: int, width: int) -> None:
-        was = "" if self._size is None else f", was {self._size[1]}x{self._size[0]}"
-        self._events.add("format", f"picture is now {width}x{height}{was}")
-        self._size = (height, width)
-        self._scene = SceneWatch()
-
-    def _turn(self, signal: Signal, text: str) -> None:
-        """Changes the signal; says so once."""
-        if signal is self._signal:
+    def _notice_silence(self, now_ns: int) -> None:
+        """A live source that is only silent is lost too, long before its driver says so."""
+        assert self._format is not None
+        if self._format.finite or self.signal is Signal.LOST:
             return
-        self._signal = signal
-        since = "" if signal is Signal.XRAY_ON else f" since {datetime.now():%H:%M:%S}"
-        self._signal_text = text.replace(str(signal), f"{signal}{since}", 1)
-        self._events.add("signal", text)
-        if self._on_signal is not None:
-            self._on_signal()
+        rate = self._format.rate_hz
+        limit_s = max(SILENCE_S, SILENCE_FRAMES / rate if rate > 0 else 0)
+        if now_ns - self._last_picture_ns > limit_s * 1e9:
+            self._set_signal(Signal.LOST, f"no picture for {limit_s:.1f} s")
 
-    def _lose(self, why: str) -> None:
-        self._turn(Signal.LOST, f"{Signal.LOST}: {why}")
-
-    def _end(self, text: str) -> None:
-        self.ended = True
-        self._events.add("source", text)
-        if self._on_signal is not None:
-            self._on_signal()
+    def _failed(self, error: Exception) -> bool:
+        """What a failed read means: reconnect (True), or the end of a file (False)."""
+        assert self._format is not None
+        told = error if isinstance(error, OrappError) else _unforeseen(error)
+        self._set_signal(Signal.LOST, told.what)
+        if self._format.finite and not isinstance(error, SignalLost):
+            self._error = told
+            return False
+        self._reconnect()
+        return True
 
     def _reconnect(self) -> None:
-        """Closes and opens the source until it is there again, with back-off."""
-        tries = 0
-        while not self._stopping.is_set():
+        """Tries until the source opens again or the grabber is stopped."""
+        back_off_s = BACK_OFF_S
+        while True:
             self._source.close()
-            if self._stopping.wait(BACKOFF_S[min(tries, len(BACKOFF_S) - 1)]):
+            if self._stopping.wait(back_off_s):
                 return
-            tries += 1
+            back_off_s = min(back_off_s * 2, LONGEST_BACK_OFF_S)
             try:
-                form = self._source.open()
+                self._note_format(self._source.open())
             except OrappError:
                 continue
-            except Exception:
-                log.exception("the source could not be opened again")
+            except Exception as error:
+                _unforeseen(error)
                 continue
-            self._check_format(form)
-            self._heard_ns = time.monotonic_ns()
+            self._last_picture_ns = time.monotonic_ns()
             return
 
-    def _check_format(self, form: SourceFormat) -> None:
-        before = self._format
-        self._format = form
-        if before is not None and before.rate_hz != form.rate_hz:
-            self._events.add(
-                "format", f"video rate is now {form.rate_hz:g}/s, was {before.rate_hz:g}/s"
-            )
+    def _end(self) -> None:
+        self._ended = True
+        self._events.add("run", f"the source has ended after {self._captured} frames")
+        self._state = (Signal.HOLD, "end of the recording")
+        self._tell()
+
+    def _new_scene(self) -> SceneWatch:
+        return SceneWatch(self._format.rate_hz if self._format else 0)
+
+    def _note_format(self, now: SourceFormat) -> None:
+        """Takes over the format of a source that was just opened."""
+        before, self._format = self._format, now
+        self._scene = self._new_scene()
+        if before is None:
+            return
+        self._note_change((now.width, now.height), (before.width, before.height))
+        if now.rate_hz != before.rate_hz:
+            text = f"rate is now {now.rate_hz:g}/s, was {before.rate_hz:g}/s"
+            self._events.add("format", text)
+
+    def _note_size(self, picture: Picture) -> None:
+        """A picture of another size starts a scene of its own."""
+        assert self._format is not None
+        height, width = picture.pixels.shape
+        before = self._format.width, self._format.height
+        if (width, height) == before:
+            return
+        self._format = replace(self._format, width=width, height=height)
+        self._scene = self._new_scene()
+        self._note_change((width, height), before)
+
+    def _note_change(self, now: tuple[int, int], before: tuple[int, int]) -> None:
+        if now != before:
+            text = f"picture is now {now[0]}x{now[1]}, was {before[0]}x{before[1]}"
+            self._events.add("format", text)
+
+    def _set_signal(self, signal: Signal, why: str = "") -> None:
+        """Tells of a change in the log and to `on_signal`; the same signal again is no change."""
+        if signal is self.signal:
+            return
+        self._events.add("signal", f"{signal}: {why}" if why else signal.value)
+        since = "" if signal in (Signal.XRAY_ON, Signal.HOLD) else time.strftime(" since %H:%M:%S")
+        self._state = signal, f"{signal}{since}" + (f": {why}" if why else "")
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._on_signal is not None:
+            self._on_signal()
+
+
+def _unforeseen(error: Exception) -> OrappError:
+    """An error that a source should have put into a sentence; the log has its trace."""
+    log.error("the source failed", exc_info=error)
+    return OrappError(f"the source failed: {type(error).__name__}", "see the log for the details")

@@ -1,82 +1,135 @@
-"""What the video is, from its pixels: new exposure or repeat, hold, frozen, black. Pure."""
+"""What the video is: a new exposure or a repeat, X-ray on, held, frozen, black.
+
+Pure: everything is decided from the pixels and times given in.
+
+A C-arm's video shows each exposure several times over, and its last one for ever (last image
+hold), with a clock or a hold mark burned in beside it. Two pictures are of the same exposure if
+
+- not one pixel of the *image area* differs, the centred square of 3/4 of the shorter side
+  (quantum noise makes every real exposure differ there almost everywhere, and an instrument's
+  tip that moves in a noise-free file differs there too), and
+- less than 0.5 % of the frame's pixels differ at all (a clock's digits and a hold mark of
+  70x70 pixels in 1024x1024).
+
+When in doubt this says "new exposure": an outline that blinks for a frame is a lesser evil than
+one drawn on another exposure. A capture card that adds noise of its own to a held picture is
+therefore not recognised as holding. What changes only outside the image area in less than 0.5 %
+of the frame is taken for a mark.
+"""
 
 from collections import deque
 from dataclasses import dataclass
 from statistics import median
 
 import cv2
+import numpy as np
 
 from orapp.frames import Gray, Signal
 
-REPEAT_SHARE = 0.005
-"""A picture in which no more of the pixels changed repeats the exposure: a burned-in clock ticks,
-a hold mark appears. A real exposure brings new noise everywhere. Without noise (a rendered file)
-whatever moves more than 1/200 of the picture is a new exposure; less is a repeat, on which the
-outline of the exposure before is still in place."""
-HOLD_AFTER_NS = 350_000_000
-HOLD_AFTER_PULSES = 2.5
-"""Only repeats for so long, in ns and in pulses: the pedal is up."""
-FROZEN_AFTER_NS = 3_000_000_000
-"""Not one pixel changed for so long, not even a clock: what is shown may not be live."""
-BLACK_DEVIATION = 2.0
-BLACK_AFTER_NS = 100_000_000
-"""A picture this flat, in grey levels, for so long, shows nothing."""
+IMAGE_AREA = 0.75
+MARK_AREA = 0.005
+HOLD_NS = 350_000_000
+"""Longer than the pulse interval of the slowest usual fluoroscopy, 3.75 pulses/s = 267 ms."""
+HOLD_INTERVALS = 2.5
+FROZEN_NS = 3_000_000_000
+"""A burned-in clock ticks once a second; three ticks missed is no clock, or no video."""
+UNIFORM_STD = 2.0
+"""Grey levels; quantum noise alone is more, a blanked screen with capture noise is less."""
+BLACK_NS = 100_000_000
+INTERVALS_KEPT = 9
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one picture turned out to be."""
+    """What one picture showed: whether it starts a new exposure, and what the video now is."""
 
-    new_exposure: bool
+    exposure_changed: bool
     signal: Signal
 
 
 class SceneWatch:
-    """Looks at every picture of one connection in turn; times are given in, none is read."""
+    """Looks at every picture of one unbroken stretch of video, in order.
 
-    def __init__(self) -> None:
-        self._before: Gray | None = None
-        self._pulses: deque[int] = deque(maxlen=9)
+    Args:
+        rate_hz: nominal pictures per second, for the first guess of the pulse interval; 0 if
+            unknown.
+    """
+
+    def __init__(self, rate_hz: float = 0) -> None:
+        first_guess = [1e9 / rate_hz] if rate_hz > 0 else []
+        self._intervals: deque[float] = deque(first_guess, maxlen=INTERVALS_KEPT)
+        self._exposure: Gray | None = None
+        self._previous: Gray | None = None
         self._exposed_ns = self._changed_ns = 0
-        self._flat_since_ns: int | None = None
+        self._uniform_since_ns: int | None = None
+        self._seen_image = False
 
     def look(self, pixels: Gray, now_ns: int) -> Look:
-        """Compares the picture (H, W) uint8 with the one before it; 0.5 ms at 1024x1024."""
-        changed = self._share_changed(pixels)
-        self._before = pixels
-        if changed > 0:
-            self._changed_ns = now_ns
-        new = changed > REPEAT_SHARE
+        """Takes the next picture.
+
+        Args:
+            pixels: (H, W) uint8; kept until the next ones come, so it must not be written to.
+            now_ns: when it was captured, never earlier than the last one.
+        """
+        new = self._exposure is None or not same_exposure(self._exposure, pixels)
         if new:
-            if self._exposed_ns:
-                self._pulses.append(now_ns - self._exposed_ns)
-            self._exposed_ns = now_ns
-        return Look(new, self._signal(pixels, now_ns))
+            if self._exposure is not None:
+                self._intervals.append(now_ns - self._exposed_ns)
+            self._exposure, self._exposed_ns = pixels, now_ns
+        if new or _changed_pixels(self._previous, pixels):
+            self._changed_ns = now_ns
+        if new:
+            self._note_uniform(pixels, now_ns)
+        self._previous = pixels
+        return Look(new, self._signal(now_ns))
 
-    def _share_changed(self, pixels: Gray) -> float:
-        if self._before is None or self._before.shape != pixels.shape:
-            return 1.0
-        if pixels is self._before:
-            return 0.0
-        return cv2.countNonZero(cv2.absdiff(pixels, self._before)) / pixels.size
-
-    def _signal(self, pixels: Gray, now_ns: int) -> Signal:
-        if self._is_black(pixels, now_ns):
+    def _signal(self, now_ns: int) -> Signal:
+        if self._is_black(now_ns):
             return Signal.BLACK
-        if now_ns - self._changed_ns > FROZEN_AFTER_NS:
-            return Signal.FROZEN
-        if now_ns - self._exposed_ns > self._hold_after_ns():
-            return Signal.HOLD
-        return Signal.XRAY_ON
+        if now_ns - self._exposed_ns <= self._hold_after_ns():
+            return Signal.XRAY_ON
+        return Signal.FROZEN if now_ns - self._changed_ns > FROZEN_NS else Signal.HOLD
 
     def _hold_after_ns(self) -> float:
-        pulse_ns = median(self._pulses) if self._pulses else 0
-        return max(HOLD_AFTER_NS, HOLD_AFTER_PULSES * pulse_ns)
+        interval = median(self._intervals) if self._intervals else 0
+        return max(HOLD_NS, HOLD_INTERVALS * interval)
 
-    def _is_black(self, pixels: Gray, now_ns: int) -> bool:
-        if float(pixels[::8, ::8].std()) >= BLACK_DEVIATION:
-            self._flat_since_ns = None
+    def _note_uniform(self, pixels: Gray, now_ns: int) -> None:
+        if not _is_uniform(image_area(pixels)):
+            self._seen_image, self._uniform_since_ns = True, None
+        elif self._uniform_since_ns is None:
+            self._uniform_since_ns = now_ns
+
+    def _is_black(self, now_ns: int) -> bool:
+        """One black picture between two images is no news; from the start it is."""
+        if self._uniform_since_ns is None:
             return False
-        if self._flat_since_ns is None:
-            self._flat_since_ns = now_ns
-        return now_ns - self._flat_since_ns >= BLACK_AFTER_NS
+        return not self._seen_image or now_ns - self._uniform_since_ns >= BLACK_NS
+
+
+def image_area(pixels: Gray) -> Gray:
+    """The centred square where an image is and no burned-in text; a view, not a copy."""
+    height, width = pixels.shape
+    side = max(round(IMAGE_AREA * min(height, width)), 1)
+    y, x = (height - side) // 2, (width - side) // 2
+    return pixels[y : y + side, x : x + side]
+
+
+def same_exposure(one: Gray, other: Gray) -> bool:
+    """Whether two pictures, (H, W) uint8, show the same exposure, as this page's head says."""
+    if one.shape != other.shape:
+        return False
+    if cv2.norm(image_area(one), image_area(other), cv2.NORM_INF):
+        return False
+    return _changed_pixels(one, other) < max(MARK_AREA * one.size, 1)
+
+
+def _changed_pixels(one: Gray | None, other: Gray) -> int:
+    if one is None:
+        return other.size
+    return 0 if one is other else int(np.count_nonzero(one != other))
+
+
+def _is_uniform(pixels: Gray) -> bool:
+    _, deviation = cv2.meanStdDev(pixels)
+    return float(deviation[0, 0]) < UNIFORM_STD

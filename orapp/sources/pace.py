@@ -4,7 +4,11 @@ import time
 
 
 class Pace:
-    """Waits for the time of each picture; a late picture never moves the ones after it."""
+    """Waits for the time of each picture on one absolute clock.
+
+    A late picture is let through at once and never moves the ones after it: the schedule cannot
+    drift. Unpaced, everything is let through at once.
+    """
 
     def __init__(self, paced: bool) -> None:
         self._paced = paced
@@ -15,9 +19,10 @@ class Pace:
         self._start_ns = time.monotonic_ns()
 
     def wait_until(self, time_ms: float, timeout_ms: float) -> bool:
-        """Waits until `time_ms` after the start; False if that is later than `timeout_ms` from now.
+        """Sleeps until `time_ms` after the start; False if `timeout_ms` were over before.
 
-        The first call starts the clock if `start` didn't. Unpaced, it is True at once.
+        The first call starts the clock if `start` didn't. Call again with the same `time_ms`
+        after False.
         """
         if not self._paced:
             return True
@@ -25,9 +30,5 @@ class Pace:
             self.start()
         assert self._start_ns is not None
         wait_ms = time_ms - (time.monotonic_ns() - self._start_ns) / 1e6
-        if wait_ms > timeout_ms:
-            time.sleep(timeout_ms / 1000)
-            return False
-        if wait_ms > 0:
-            time.sleep(wait_ms / 1000)
-        return True
+        time.sleep(max(min(wait_ms, timeout_ms), 0) / 1000)
+        return wait_ms <= timeout_ms
