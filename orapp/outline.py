@@ -2,8 +2,9 @@
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from orapp.frames import Gray, Outline, Polygon, read_only
+from orapp.frames import Gray, Outline, Polygon
 
 MOST = 3
 """Outlines per picture; a surgeon works on one or two bodies."""
@@ -44,8 +45,8 @@ def find_outlines(
 
 def _outline(
     probability: Gray,
-    labels: np.ndarray[tuple[int, int], np.dtype[np.int32]],
-    stats: np.ndarray[tuple[int], np.dtype[np.int32]],
+    labels: NDArray[np.integer],
+    stats: NDArray[np.integer],
     label: int,
     level: float,
     frame_size: tuple[int, int],
@@ -60,19 +61,21 @@ def _outline(
     points += (window[1].start, window[0].start)
     scale = np.array([frame_size[1] / probability.shape[1], frame_size[0] / probability.shape[0]])
     in_frame = ((points + 0.5) * scale - 0.5).astype(np.float32)
+    in_frame.flags.writeable = False
     mean = float(near[own == label].sum(dtype=np.int64)) / (255 * area)
-    return Outline(_closed(in_frame), float(cv2.contourArea(in_frame)), mean)
+    return Outline(in_frame, float(cv2.contourArea(in_frame)), mean)
 
 
 def _follow(patch: Polygon, level: float) -> Polygon | None:
     """The outer line where the patch has the level, (N, 2) float64 in patch pixels."""
     padded = cv2.copyMakeBorder(patch, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    fine = cv2.resize(padded, None, fx=FINER, fy=FINER, interpolation=cv2.INTER_LINEAR)
+    finer = cv2.resize(padded, None, fx=FINER, fy=FINER, interpolation=cv2.INTER_LINEAR)
+    fine = np.asarray(finer, np.float32)
     mask = (fine >= level).astype(np.uint8)
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not contours:
         return None
-    pixels = max(contours, key=len)[:, 0]
+    pixels = np.asarray(max(contours, key=len)[:, 0], np.int32)
     moved = pixels + _to_level(fine, pixels, level)
     short = cv2.approxPolyDP(moved.astype(np.float32)[:, None], SMOOTH_PX * FINER, closed=True)
     if len(short) < 3:
@@ -80,9 +83,7 @@ def _follow(patch: Polygon, level: float) -> Polygon | None:
     return np.asarray((short[:, 0].astype(np.float64) + 0.5) / FINER - 1.5)
 
 
-def _to_level(
-    fine: Polygon, pixels: np.ndarray[tuple[int, int], np.dtype[np.int32]], level: float
-) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+def _to_level(fine: Polygon, pixels: NDArray[np.integer], level: float) -> NDArray[np.float64]:
     """One Newton step from the contour's pixels, which lie inside, to the level itself."""
     slope_x = cv2.Sobel(fine, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
     slope_y = cv2.Sobel(fine, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
@@ -92,7 +93,3 @@ def _to_level(
     step = slope * ((level - fine[at]) / steep)[:, None]
     length = np.linalg.norm(step, axis=1, keepdims=True)
     return np.asarray(step / np.maximum(length, 1.0))
-
-
-def _closed(points: Polygon) -> Polygon:
-    return read_only(points)  # type: ignore[arg-type,return-value]

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from orapp.engines import Engine
-from orapp.frames import Frame, Gray, Segmentation, read_only
+from orapp.frames import Frame, Gray, Outline, Segmentation, read_only
 from orapp.outline import find_outlines
 
 LEAST_DEVIATION = 4.0
@@ -36,7 +36,7 @@ class Segmenter:
         probability = read_only(self._engine.infer(small).copy())
         inferred_ns = time.monotonic_ns() - inferring_ns
         height, width = frame.pixels.shape
-        outlines = ()
+        outlines: tuple[Outline, ...] = ()
         if supported:
             outlines = find_outlines(
                 probability, identity.threshold, identity.min_area, (height, width)

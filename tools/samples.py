@@ -62,7 +62,7 @@ class Samples:
     def _seen(
         self, layers: Layers, broken: object, level: str, shape: int, eyes: int
     ) -> Iterator[Sample]:
-        spine = build(layers, broken, np.random.default_rng(shape), focus=level)  # type: ignore[arg-type]
+        spine = build(layers, broken, np.random.default_rng(shape), focus_on=level)  # type: ignore[arg-type]
         rng = np.random.default_rng(eyes)
         chain = self._chain(rng)
         middle = next(b.centre for b in layers.bodies if b.level == level)

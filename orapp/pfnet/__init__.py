@@ -1,1 +1,1 @@
-"""PFNet in torch, its losses and its ONNX export; with engines/torch.py, the only room for torch."""
+"""PFNet in torch, its losses, its ONNX export; with engines/torch.py the only room for torch."""

@@ -72,7 +72,9 @@ class SpatialAttention(nn.Module):
         b, c, h, w = x.shape
         with torch.autocast(x.device.type, enabled=False):
             q, k, v = (
-                F.conv2d(x.float(), p.weight.float(), p.bias.float()).flatten(2)
+                F.conv2d(
+                    x.float(), p.weight.float(), None if p.bias is None else p.bias.float()
+                ).flatten(2)
                 for p in (self.query, self.key, self.value)
             )
             attention = torch.softmax(q.transpose(1, 2) @ k, dim=-1)

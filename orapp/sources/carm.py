@@ -66,9 +66,10 @@ class CArm:
     def __init__(self, spine: Spine, chain: Chain, camera: Camera) -> None:
         self.spine = spine
         self.chain = chain
-        back = WATER_PER_MM * (spine.soft + chain.bone * spine.bone)
-        column = WATER_PER_MM * chain.bone * spine.column
-        self._thick = cv2.resize(back + column, (90, 90), interpolation=cv2.INTER_AREA)
+        back: Plane = np.float32(WATER_PER_MM) * (spine.soft + np.float32(chain.bone) * spine.bone)
+        column: Plane = np.float32(WATER_PER_MM * chain.bone) * spine.column
+        thick = cv2.resize(back + column, (90, 90), interpolation=cv2.INTER_AREA)
+        self._thick = np.asarray(thick, np.float32)
         self._back, self._column = self._process(back), self._process(column)
         shown = self._warp(self._back + self._column, camera, 128)
         low, high = np.percentile(shown[16:-16, 16:-16], (2, 98))

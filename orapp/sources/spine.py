@@ -156,7 +156,7 @@ def build(
     layers: Layers,
     fracture: Fracture | None,
     rng: np.random.Generator,
-    focus: str | None = None,
+    focus_on: str | None = None,
 ) -> Spine:
     """Puts a spine together: the fracture, if any, and the variation of everything else.
 
@@ -164,13 +164,13 @@ def build(
         layers: one position of the C-arm.
         fracture: what is broken, or None for a healthy spine.
         rng: what varies; the same state gives a fractured spine its healthy twin.
-        focus: level that the surgeon works on where nothing is broken; any if None.
+        focus_on: level that the surgeon works on where nothing is broken; any if None.
     """
     blank = np.zeros((CANVAS, CANVAS), np.float32)
     column, fractured, outlines = blank.copy(), blank.copy(), blank.copy()
     inner = _inner(layers)
     any_level = inner[rng.integers(len(inner))].level
-    chosen = fracture.level if fracture else focus or any_level
+    chosen = fracture.level if fracture else focus_on or any_level
     index = [b.level for b in layers.bodies].index(chosen)
     shapes = [
         _Shape(fracture if b.level == chosen else None, own)
@@ -240,8 +240,8 @@ class _Shape:
         spot = spot + np.multiply.outer(body.up, v) - body.origin[:, None, None]
         maps = spot[0].astype(np.float32), spot[1].astype(np.float32)
         packed = kept**-0.8
-        density = cv2.remap(body.density, *maps, cv2.INTER_LINEAR) * packed.astype(np.float32)
-        inside = cv2.remap(body.inside, *maps, cv2.INTER_LINEAR)
+        density = _sample(body.density, *maps) * packed.astype(np.float32)
+        inside = _sample(body.inside, *maps)
         return density, inside, (slice(y0, y1), slice(x0, x1))
 
     def endplate(self, body: Body, upper: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -251,6 +251,10 @@ class _Shape:
         now = rest - np.array([[0.0, loss[0]], [0.0, loss[2]]])
         axes = np.array([body.ahead, body.up])
         return body.corner + rest @ axes, body.corner + now @ axes
+
+
+def _sample(plane: Plane, x: Plane, y: Plane) -> Plane:
+    return np.asarray(cv2.remap(plane, x, y, cv2.INTER_LINEAR), np.float32)
 
 
 def _moves(
