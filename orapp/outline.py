@@ -31,7 +31,7 @@ def find_outlines(
     """
     level = max(threshold * 255, 0.5)
     inside = (probability >= level).astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(inside, connectivity=8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(inside, connectivity=8)
     sizes = stats[1:, cv2.CC_STAT_AREA]
     least = max(min_area * probability.size, 3.0)
     order = np.argsort(-sizes, kind="stable")[:MOST]

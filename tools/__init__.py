@@ -1,0 +1,1 @@
+"""Offline work: simulate, train, evaluate, export. Imports orapp, never the reverse."""

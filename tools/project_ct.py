@@ -24,7 +24,7 @@ from scipy import ndimage
 LEVELS = {36: "T8", 35: "T9", 34: "T10", 33: "T11", 32: "T12", 31: "L1", 30: "L2"}
 CORD = 79
 BONES = [*range(26, 51), *range(92, 119)]
-"""Labels of vertebrae, ribs, sternum and costal cartilages; what else is dense is contrast agent."""
+"""Labels of vertebrae, ribs, sternum, costal cartilages; what else is dense is contrast agent."""
 BELOW_MM = 110.0
 """The CT ends in L3: so much of it is mirrored below, or its cut edge would show."""
 SOFT_HU = 40.0
@@ -144,7 +144,7 @@ def to_image(volume: Volume, mm: float, corner: tuple[float, float, float]) -> "
 
 def project(image: "itk.Image", pose: Pose, pixel_mm: float) -> Volume:
     """Cone-beam line integral on a detector of FIELD_MM at the isocentre; rows run downwards."""
-    from itk import RTK as rtk
+    from itk import RTK as rtk  # noqa: N811
 
     magnification = SOURCE_TO_DETECTOR_MM / SOURCE_TO_AXIS_MM
     geometry = rtk.ThreeDCircularProjectionGeometry.New()

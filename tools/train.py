@@ -38,7 +38,7 @@ class Stream(IterableDataset[tuple[Tensor, Tensor]]):
     def __init__(self, files: list[Path], seed: int, size: int) -> None:
         self.files, self.seed, self.size = files, seed, size
 
-    def __iter__(self):  # noqa: D105, ANN204
+    def __iter__(self):
         torch.set_num_threads(1)
         info = torch.utils.data.get_worker_info()
         worker = info.id if info else 0
@@ -124,7 +124,7 @@ def train(given: argparse.Namespace) -> None:
             return
 
 
-def _shuffled(loader: DataLoader[tuple[Tensor, Tensor]], seed: int):  # noqa: ANN202
+def _shuffled(loader: DataLoader[tuple[Tensor, Tensor]], seed: int):
     """Batches mixed from the last 8, so that twins and their cameras spread over batches."""
     rng, pool = np.random.default_rng(seed), []
     for image, masks in loader:

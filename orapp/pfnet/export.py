@@ -88,6 +88,7 @@ def export(
         f'sha256 = "{_sha256(weights_file)}"',
         f'network = "{network_name}"',
     ]
+    weights_file.chmod(0o644)
     (folder / "manifest.toml").write_text("\n".join(lines) + "\n")
 
 

