@@ -1,0 +1,43 @@
+# Two commands do everything on a fresh machine: `make run` and `make test`.
+SHELL := /bin/bash
+PYTHON ?= python3
+export PYTHON
+BIN := .venv/bin
+RUN := build/run
+
+.PHONY: run test check screenshot clean
+
+run: .venv/run.stamp
+	@mkdir -p $(RUN)
+	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then \
+	  $(BIN)/orapp live --source simulated: ; \
+	else \
+	  echo "No display: 15 seconds offscreen" && \
+	  $(BIN)/orapp live --source simulated: --seconds 15 --headless \
+	    --screenshot $(RUN)/screenshot.png --report $(RUN)/report.json && \
+	  echo "$(RUN)/screenshot.png" && echo "$(RUN)/report.json" ; \
+	fi
+
+test: check
+	xvfb-run -a -s "-screen 0 1920x1080x24" $(BIN)/python -m pytest
+
+check: .venv/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# The picture in the README: the window after 8 seconds of the simulated C-arm.
+screenshot: .venv/run.stamp
+	$(BIN)/orapp live --source "simulated:?seed=7" --seconds 8 --headless --screenshot docs/screenshot.png
+
+.venv/run.stamp: pyproject.toml tools/setup.sh
+	tools/setup.sh run
+	@touch $@
+
+.venv/test.stamp: pyproject.toml tools/setup.sh
+	tools/setup.sh test
+	@touch $@ .venv/run.stamp
+
+clean:
+	rm -rf .venv build .mypy_cache .pytest_cache .ruff_cache
