@@ -37,8 +37,7 @@ class FrameGrabber:
         watchers: called in order in the grabber's thread with every frame; must not block. What
             one raises is logged and counted, and disturbs neither the others nor the grabber.
         events: gets every change of the signal and of the format.
-        on_signal: called after every change of `signal`, in the grabber's thread (the first time
-            in `start`'s); must not block.
+        on_signal: called after every change of `signal`, in the grabber's thread; must not block.
     """
 
     def __init__(
@@ -108,7 +107,6 @@ class FrameGrabber:
         Raises:
             OrappError: the source can't be opened; nothing is left running then.
         """
-        self._set_signal(Signal.CONNECTING)
         try:
             self._note_format(self._source.open())
         except BaseException:
@@ -173,11 +171,15 @@ class FrameGrabber:
             try:
                 watcher(frame)
             except Exception as error:
-                self._watcher_errors += 1
-                if self._watcher_errors % WATCHER_EVENT_EVERY == 1:
-                    log.exception("a watcher of the frames failed")
-                    name, count = type(error).__name__, self._watcher_errors
-                    self._events.add("watcher", f"a watcher failed: {name} (no. {count})")
+                self._watcher_failed(error)
+
+    def _watcher_failed(self, error: Exception) -> None:
+        """Counts them all, and tells of one in a hundred: one may fail at every frame."""
+        self._watcher_errors += 1
+        if self._watcher_errors % WATCHER_EVENT_EVERY == 1:
+            log.error("a watcher failed", exc_info=error)
+            name, count = type(error).__name__, self._watcher_errors
+            self._events.add("watcher", f"a watcher failed: {name} (no. {count})")
 
     def _notice_silence(self, now_ns: int) -> None:
         """A live source that is only silent is lost too, long before its driver says so."""
@@ -264,8 +266,12 @@ class FrameGrabber:
         self._tell()
 
     def _tell(self) -> None:
-        if self._on_signal is not None:
+        if self._on_signal is None:
+            return
+        try:
             self._on_signal()
+        except Exception as error:
+            self._watcher_failed(error)
 
 
 def _unforeseen(error: Exception) -> OrappError:

@@ -18,7 +18,7 @@ MAX_SIDE = 4096
 MAX_GAP_MS = 60_000.0
 """A longer gap between two frames, or one backwards, is a broken time stamp."""
 DEFAULT_RATE_HZ = 25.0
-MISSING_FRAMES = 1.5
+MISSING_FRAMES = 0.5
 """So many frames short of the length that the file states, it is cut off."""
 OPTIONS = {"protocol_whitelist": "file"}
 """A playlist or an image of another kind must not make FFmpeg reach into the network."""
@@ -95,10 +95,7 @@ def open_container(path: Path) -> InputContainer:
     try:
         return av.open(f"file:{path}", options=OPTIONS, metadata_errors="ignore")
     except (av.FFmpegError, OSError, ValueError):
-        raise OrappError(
-            f"'{path.name}' is not a video that can be read, or it is cut off",
-            "check it in a video player",
-        ) from None
+        raise _unreadable(path) from None
 
 
 def _video_stream(container: InputContainer, path: Path) -> VideoStream:
@@ -106,6 +103,8 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     if not container.streams.video:
         raise OrappError(f"'{path.name}' holds no video", "give a file with a video in it")
     stream = container.streams.video[0]
+    if stream.codec_context is None:  # FFmpeg knows no decoder for it, or its header is cut
+        raise _unreadable(path)
     _check_size(stream.codec_context.width, stream.codec_context.height, path)
     stream.codec_context.options = {"max_pixels": str(MAX_SIDE * MAX_SIDE)}
     return stream
@@ -126,7 +125,7 @@ def _rate_hz(stream: VideoStream) -> float:
 
 def _decode(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[Picture]:
     """Every whole frame with its time; raises OrappError where the file breaks."""
-    times, count = _Times(_rate_hz(stream)), 0
+    times, count = _Times(_rate_hz(stream), stream.time_base), 0
     frames = _whole_frames(container, stream)
     while True:
         try:
@@ -154,19 +153,28 @@ def _whole_frames(container: InputContainer, stream: VideoStream) -> Iterator[av
 class _Times:
     """Times of the frames in ms from the first one, from their time stamps."""
 
-    def __init__(self, rate_hz: float) -> None:
+    def __init__(self, rate_hz: float, unit_s: Fraction | None) -> None:
         self.interval_ms = 1000 / rate_hz
+        self._unit_ms = None if unit_s is None else float(unit_s * 1000)
+        self._last_length_ms = self.interval_ms
         self._last_ms: float | None = None
         self._last_stamp_ms = 0.0
 
     @property
     def end_ms(self) -> float:
         """When the last frame ends."""
-        return 0.0 if self._last_ms is None else self._last_ms + self.interval_ms
+        return 0.0 if self._last_ms is None else self._last_ms + self._last_length_ms
 
     def of(self, frame: av.VideoFrame) -> float:
-        """Time of the next frame; where its stamp is missing or broken, an interval later."""
-        stamp_ms = None if frame.time is None else frame.time * 1000
+        """Time of the next frame; where its stamp is missing or broken, an interval later.
+
+        In the stream's own unit: frames that are drained from the decoder carry none.
+        """
+        stamp_ms = None
+        if self._unit_ms and frame.pts is not None:
+            stamp_ms = frame.pts * self._unit_ms
+        if self._unit_ms and frame.duration:
+            self._last_length_ms = frame.duration * self._unit_ms
         if self._last_ms is None:
             self._last_ms, self._last_stamp_ms = 0.0, stamp_ms or 0.0
             return 0.0
@@ -201,6 +209,13 @@ def _broken(path: Path, count: int) -> OrappError:
     return OrappError(
         f"'{path.name}' ends in the middle of a frame after frame {count}",
         "copy it again from where it was recorded",
+    )
+
+
+def _unreadable(path: Path) -> OrappError:
+    return OrappError(
+        f"'{path.name}' is not a video that can be read, or it is cut off",
+        "check it in a video player",
     )
 
 
