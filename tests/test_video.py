@@ -26,7 +26,10 @@ KINDS = {
     "mjpeg.avi": ("mjpeg", "yuvj420p", {}),
     "raw.avi": ("rawvideo", "gray", {}),
 }
-BROKEN = "is not a video that can be read|holds no video|holds not one whole frame|ends in the middle of a frame after"
+BROKEN = (
+    "is not a video that can be read|holds no video|holds not one whole frame"
+    "|ends in the middle of a frame after"
+)
 
 
 def write_video(

@@ -3,130 +3,100 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset, dcmread
-from pydicom.errors import InvalidDicomError
+from pydicom import Dataset
 from pydicom.multival import MultiValue
-from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
-from pydicom.pixels.utils import iter_pixels
-from pydicom.uid import UID
 
 from orapp.errors import OrappError
-from orapp.frames import Gray, read_only
+from orapp.frames import Gray
 from orapp.sources import EndOfSource, Picture, SourceFormat
+from orapp.sources.dicom_frames import frame_count, read_header, stored_frames
+from orapp.sources.dicom_grey import GreyTable, Stored, grey_table, needs_sample, number
 from orapp.sources.pace import Pace
 
-MAX_BYTES = 2 * 1024**3
-MAX_SIDE = 4096
-MAX_FRAMES = 20_000
 MAX_FILES = 5_000
-FRAME_MS_IF_UNKNOWN = 1000 / 15
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """How stored values become grey levels: after the modality's rescale, `low` to `high`."""
-
-    low: float
-    high: float
-    inverted: bool
-    words: str
+SAMPLED_FRAMES = 8
+DEFAULT_RATE_HZ = 15.0
+LONGEST_FRAME_MS = 60_000.0
+SAME_IN_A_RUN = (
+    "SeriesInstanceUID",
+    "Rows",
+    "Columns",
+    "BitsStored",
+    "PixelRepresentation",
+    "PhotometricInterpretation",
+)
 
 
 class DicomSource:
-    """A run from files, frame by frame, in its own pace.
+    """A run from a file or a folder, frame by frame, as a finite source.
 
-    Values pass the modality rescale, then the VOI window (or LUT) of the file; without one, 8-bit
-    pictures stay as they are, and deeper ones are stretched over the first frame's 0.5 to 99.5
-    percentiles, the same for the whole run. MONOCHROME1 is inverted. No patient's text leaves.
+    Values pass the modality rescale, then the first VOI window (or LUT), to 0-255; MONOCHROME1 is
+    inverted. Without a window, up to 8 bits span their whole range, and deeper values are
+    stretched over the 0.5 to 99.5 percentiles of frames from the whole run. What was applied is
+    the same for all frames of a run and stands in the format's description. No patient's text
+    leaves.
+
+    A folder is one run of single frames, by their InstanceNumber, then by name.
+
+    Args:
+        path: of the file or the folder.
+        paced: False delivers as fast as it is decoded.
     """
 
     def __init__(self, path: str, paced: bool = True) -> None:
         self.uri = f"dicom:{path}"
-        self._path = Path(path)
+        self._path, self._paced = Path(path), paced
+        self._pictures: Iterator[Picture] = iter(())
+        self._next: Picture | None = None
         self._pace = Pace(paced)
-        self._files: list[Path] = []
-        self._frames: Iterator[Gray] = iter(())
-        self._times: list[float] = []
-        self._first: Gray | None = None
-        self._waiting: Picture | None = None
-        self._count = 0
 
     def open(self) -> SourceFormat:
-        """Reads the header and the first frame.
+        """Reads the header, checks that all frames are there, and decodes the first one.
 
         Raises:
-            OrappError: missing, no DICOM, no picture, colour, too large, or broken.
+            OrappError: missing, no DICOM, no picture, colour, too large, cut off or broken.
         """
-        with _broken_is_one_sentence(self._path.name):
-            return self._open()
-
-    def _open(self) -> SourceFormat:
-        self._files = _files_of(self._path)
-        head = _header(self._files[0])
-        frames = _check(head, self._files[0].name) if len(self._files) == 1 else len(self._files)
-        self._times = _frame_times(head, frames)
-        scale: list[Scale] = []
-        self._frames = self._decode(scale)
-        self._count = 0
-        self._first = next(self._frames)
-        height, width = self._first.shape
-        rate_hz = 1000 * (frames - 1) / self._times[-1] if frames > 1 and self._times[-1] else 0.0
-        about = (
-            f"{_word(head, 'Modality')} {frames} frames, {width}x{height}, "
-            f"{int(head.BitsStored)} bit {head.PhotometricInterpretation}, {scale[0].words}"
-        )
-        return SourceFormat(width, height, round(rate_hz, 3), about, finite=True)
+        self.close()
+        with _one_sentence(self._path.name):
+            files, head = _find_run(self._path)
+            frames = frame_count(head) if len(files) == 1 else len(files)
+            times = _times_ms(head, frames)
+            grey = _grey_table(files, head, frames)
+            self._pictures = _decode(files, head, grey, times)
+            self._next = next(self._pictures)
+        self._pace = Pace(self._paced)
+        return _format(head, frames, times, grey)
 
     def read(self, timeout_ms: int) -> Picture | None:
-        """The next frame at its time; a broken one raises OrappError."""
-        if self._waiting is None:
-            pixels, self._first = self._first, None
-            if pixels is None:
-                with _broken_is_one_sentence(self._path.name):
-                    pixels = next(self._frames, None)
-            if pixels is None:
+        """The next frame at its time.
+
+        Raises:
+            EndOfSource: after the last one.
+            OrappError: the next one is broken; what came before was right.
+        """
+        if self._next is None:
+            with _one_sentence(self._path.name):
+                self._next = next(self._pictures, None)
+            if self._next is None:
                 raise EndOfSource
-            self._waiting = Picture(pixels, self._times[self._count])
-            self._count += 1
-        if not self._pace.wait_until(self._waiting.time_ms, timeout_ms):
+        if not self._pace.wait_until(self._next.time_ms, timeout_ms):
             return None
-        picture, self._waiting = self._waiting, None
+        picture, self._next = self._next, None
         return picture
 
     def close(self) -> None:
         """Lets the files go."""
-        self._frames, self._first, self._waiting = iter(()), None, None
-
-    def _decode(self, said: list[Scale]) -> Iterator[Gray]:
-        """Every frame of every file, one at a time; `said` gets the scale with the first."""
-        scale: Scale | None = None
-        size: tuple[int, ...] | None = None
-        for path in self._files:
-            dataset = _header(path)
-            _check(dataset, path.name)
-            for number, stored in enumerate(_stored(path, dataset)):
-                values = np.asarray(apply_modality_lut(stored, dataset))
-                if scale is None:
-                    scale = _scale(dataset, values)
-                    said.append(scale)
-                if size not in (None, stored.shape):
-                    raise OrappError(
-                        f"frame {number + 1} of '{path.name}' has another size than the run",
-                        "give one run at a time",
-                    )
-                size = stored.shape
-                yield _grey(values, dataset, scale)
+        self._pictures, self._next = iter(()), None
 
 
 @contextmanager
-def _broken_is_one_sentence(name: str) -> Iterator[None]:
-    """Values are parsed when they are asked for, and pydicom raises what it likes on broken ones."""
+def _one_sentence(name: str) -> Iterator[None]:
+    """Puts whatever pydicom raises on a broken file into a sentence, and keeps it from warning."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -138,149 +108,101 @@ def _broken_is_one_sentence(name: str) -> Iterator[None]:
     except OSError as error:
         raise OrappError(f"'{name}' can't be read: {error.strerror}", "check it") from None
     except Exception:
-        raise OrappError(f"'{name}' has a broken header", "export it again") from None
+        raise OrappError(f"'{name}' has a broken header", "copy or export it again") from None
 
 
-def _files_of(path: Path) -> list[Path]:
-    if path.is_dir():
-        files = [p for p in sorted(path.iterdir()) if p.is_file() and not p.name.startswith(".")]
-        if not files:
-            raise OrappError(f"'{path.name}' holds no file", "give a folder of DICOM frames")
-        if len(files) > MAX_FILES:
-            raise OrappError(f"'{path.name}' holds over {MAX_FILES} files", "give one run")
-        if len(files) == 1:
-            return files
-        return [p for _, _, p in sorted((_instance(_header(p)), p.name, p) for p in files)]
-    if not path.is_file():
+def _find_run(path: Path) -> tuple[list[Path], Dataset]:
+    """The files of the run in their order, and the header that holds for all."""
+    if path.is_file():
+        return [path], read_header(path)
+    if not path.is_dir():
         raise OrappError(f"'{path.name}' does not exist", "check the path")
-    return [path]
-
-
-def _instance(dataset: Dataset) -> int:
-    try:
-        return int(dataset.get("InstanceNumber", 0) or 0)
-    except (TypeError, ValueError):
-        return 0
-
-
-def _header(path: Path) -> Dataset:
-    """The data set without its pixels."""
-    with _broken_is_one_sentence(path.name):
-        if path.stat().st_size > MAX_BYTES:
-            raise OrappError(f"'{path.name}' is larger than 2 GiB", "export a shorter run")
-        try:
-            return dcmread(path, stop_before_pixels=True)
-        except (InvalidDicomError, EOFError):
-            raise OrappError(f"'{path.name}' is not a DICOM file", "give a DICOM image") from None
-
-
-def _check(dataset: Dataset, name: str) -> int:
-    """Number of frames; raises OrappError unless these are grey pictures of a sane size."""
-    kind = str(dataset.get("PhotometricInterpretation", ""))
-    if "Rows" not in dataset or not kind:
-        raise OrappError(f"'{name}' holds no picture", "give a DICOM image or run")
-    frames = int(dataset.get("NumberOfFrames", 1) or 1)
-    rows, columns = int(dataset.Rows), int(dataset.Columns)
-    samples = int(dataset.get("SamplesPerPixel", 1))
-    bits = int(dataset.BitsAllocated)
-    stored = int(dataset.get("BitsStored", bits) or bits)
-    dataset.BitsStored = stored
-    if samples != 1 or not kind.startswith("MONOCHROME"):
-        raise OrappError(f"'{name}' is in colour ({kind[:20]})", "give grey pictures, as X-ray is")
-    if not (0 < rows <= MAX_SIDE and 0 < columns <= MAX_SIDE and 0 < frames <= MAX_FRAMES):
+    files = [p for p in sorted(path.iterdir()) if p.is_file() and not p.name.startswith(".")]
+    if not files or len(files) > MAX_FILES:
         raise OrappError(
-            f"'{name}' says {frames} frames of {columns}x{rows}",
-            f"give at most {MAX_FRAMES} frames of {MAX_SIDE} pixels a side",
+            f"'{path.name}' holds {len(files)} files",
+            f"give a folder of 1 to {MAX_FILES} DICOM frames",
         )
-    if bits not in (8, 16) or not 1 <= stored <= bits:
-        raise OrappError(f"'{name}' has {bits} bits a pixel", "give pictures of 8 to 16 bits")
-    return frames
+    heads = {file: read_header(file) for file in files}
+    files.sort(key=lambda file: (number(heads[file], "InstanceNumber") or 0, file.name))
+    first = heads[files[0]]
+    for file in files:
+        _check_belongs(file.name, heads[file], first, alone=len(files) == 1)
+    return files, first
 
 
-def _stored(path: Path, dataset: Dataset) -> Iterator[NDArray[Any]]:
-    """Stored values of each frame, (H, W); the memory for one frame at a time."""
-    done, wanted = 0, int(dataset.get("NumberOfFrames", 1) or 1)
-    frames = iter_pixels(path, raw=True)
-    while done < wanted:
-        try:
-            stored = next(frames, None)
-        except Exception as error:
-            raise _broken(path.name, done, dataset, error) from None
-        if stored is None:
-            raise _broken(path.name, done, dataset, EOFError())
-        yield np.asarray(stored)
-        done += 1
+def _check_belongs(name: str, head: Dataset, first: Dataset, alone: bool) -> None:
+    if not alone and frame_count(head) > 1:
+        raise OrappError(f"'{name}' is a run by itself", "give it alone, without the folder")
+    for keyword in SAME_IN_A_RUN:
+        if head.get(keyword) != first.get(keyword):
+            raise OrappError(
+                f"'{name}' does not belong to the other frames: its {keyword} differs",
+                "put the frames of one run into a folder of their own",
+            )
 
 
-def _broken(name: str, done: int, dataset: Dataset, error: Exception) -> OrappError:
-    if isinstance(error, AttributeError) and done == 0:
-        return OrappError(f"'{name}' holds no pixels", "give a DICOM image or run")
-    if isinstance(error, NotImplementedError) or "decoder" in str(error).lower():
-        syntax = UID(str(dataset.file_meta.get("TransferSyntaxUID", "")))
-        return OrappError(
-            f"'{name}' is compressed as {syntax.name[:60]}, which can't be decoded here",
-            "export it as JPEG-LS, JPEG 2000, RLE or uncompressed",
-        )
-    where = f"after frame {done}" if done else "in its first frame"
-    return OrappError(f"'{name}' is cut off or broken {where}", "copy or export it again")
+def _grey_table(files: list[Path], head: Dataset, frames: int) -> GreyTable:
+    stored = Stored(
+        int(head.get("BitsStored") or head.BitsAllocated),
+        bool(head.get("PixelRepresentation")),
+    )
+    sample = _sample(files, head, frames) if needs_sample(head, stored) else None
+    return grey_table(head, stored, sample)
 
 
-def _scale(dataset: Dataset, values: NDArray[Any]) -> Scale:
-    """From the file's window or LUT, else from the bits, else from the first frame."""
-    inverted = str(dataset.PhotometricInterpretation) == "MONOCHROME1"
-    rescaled = ""
-    if "RescaleSlope" in dataset:
-        rescaled = f"rescale {dataset.RescaleSlope}/{dataset.get('RescaleIntercept', 0)}, "
-    if "VOILUTSequence" in dataset:
-        table = apply_voi_lut(np.asarray([values.min(), values.max()]), dataset)
-        return Scale(float(table.min()), float(table.max()), inverted, f"{rescaled}VOI LUT")
-    centre, width = (_first(dataset, f"Window{word}") for word in ("Center", "Width"))
-    if centre is not None and width is not None and width >= 1:
-        window = f"{rescaled}window {centre:g}/{width:g}"
-        return Scale(
-            centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2, inverted, window
-        )
-    if int(dataset.BitsStored) <= 8 and not rescaled:
-        return Scale(0.0, float(2 ** int(dataset.BitsStored) - 1), inverted, "no window")
-    low, high = np.percentile(values, (0.5, 99.5))
-    return Scale(float(low), float(high), inverted, f"{rescaled}no window: {low:g} to {high:g}")
+def _sample(files: list[Path], head: Dataset, frames: int) -> NDArray[Any]:
+    """Every fourth pixel each way of frames from the whole run."""
+    chosen = sorted({int(i) for i in np.linspace(0, frames - 1, SAMPLED_FRAMES)})
+    if len(files) == 1:
+        sampled = stored_frames(files[0], head, chosen)
+    else:
+        sampled = (frame for i in chosen for frame in stored_frames(files[i], head))
+    return np.stack([frame[::4, ::4] for frame in sampled])
 
 
-def _first(dataset: Dataset, keyword: str) -> float | None:
-    value = dataset.get(keyword)
-    if isinstance(value, MultiValue):
-        value = value[0] if len(value) else None
-    try:
-        return None if value is None or value == "" else float(value)
-    except (TypeError, ValueError):
-        return None
+def _decode(
+    files: list[Path], head: Dataset, grey: GreyTable, times: list[float]
+) -> Iterator[Picture]:
+    frames = (stored for file in files for stored in stored_frames(file, head))
+    for stored, time_ms in zip(frames, times, strict=True):
+        pixels: Gray = grey.grey(stored)
+        yield Picture(pixels, time_ms)
 
 
-def _grey(values: NDArray[Any], dataset: Dataset, scale: Scale) -> Gray:
-    """Linear between low and high (DICOM PS3.3 C.11.2.1.2), to (H, W) uint8."""
-    if "VOILUTSequence" in dataset:
-        values = np.asarray(apply_voi_lut(values, dataset))
-    span = max(scale.high - scale.low, 1e-6)
-    grey = (values.astype(np.float32) - scale.low) * np.float32(255 / span)
-    grey = np.clip(np.round(grey), 0, 255)
-    return read_only((255 - grey if scale.inverted else grey).astype(np.uint8))
+def _times_ms(head: Dataset, frames: int) -> list[float]:
+    """Time of each frame from the first, from what the header says about it first."""
+    vector = head.get("FrameTimeVector")
+    if isinstance(vector, MultiValue) and len(vector) == frames:
+        steps = np.array([0.0, *(float(step) for step in vector[1:])])
+        if np.isfinite(steps).all() and ((steps >= 0) & (steps <= LONGEST_FRAME_MS)).all():
+            return [float(time_ms) for time_ms in np.cumsum(steps)]
+    step = number(head, "FrameTime")
+    if not step or not 0 < step <= LONGEST_FRAME_MS:
+        step = 1000 / _rate_hz(head)
+    return [index * step for index in range(frames)]
 
 
-def _frame_times(dataset: Dataset, frames: int) -> list[float]:
-    """Time of each frame from the first, in ms."""
-    vector = dataset.get("FrameTimeVector")
-    if isinstance(vector, MultiValue) and len(vector) >= frames:
-        steps = [max(float(step), 0.0) for step in vector[:frames]]
-        return [float(t) for t in np.cumsum([0.0, *steps[1:]])]
-    step = _first(dataset, "FrameTime")
-    if not step or step <= 0:
-        rates = (_first(dataset, k) for k in ("RecommendedDisplayFrameRate", "CineRate"))
-        rate = next((r for r in rates if r and r > 0), None)
-        step = 1000 / rate if rate else FRAME_MS_IF_UNKNOWN
-    return [number * step for number in range(frames)]
+def _rate_hz(head: Dataset) -> float:
+    for keyword in ("RecommendedDisplayFrameRate", "CineRate"):
+        rate = number(head, keyword)
+        if rate and 0 < rate <= 1000:
+            return rate
+    return DEFAULT_RATE_HZ
 
 
-def _word(dataset: Dataset, keyword: str) -> str:
-    """A short coded word of the header; anything else could be a patient's text."""
-    word = str(dataset.get(keyword, "") or "")
-    return word if word.isalnum() and len(word) <= 4 else "DICOM"
+def _format(head: Dataset, frames: int, times: list[float], grey: GreyTable) -> SourceFormat:
+    steps = np.diff(times)
+    step_ms = float(np.median(steps)) if len(steps) else 0.0
+    rate_hz = round(1000 / step_ms, 3) if step_ms > 0 else 0.0
+    many = f"{frames} frame{'s' * (frames > 1)}"
+    rate = [f"{rate_hz:g} frames/s"] if rate_hz else []
+    size = f"{head.Columns}x{head.Rows}"
+    parts = [_modality(head), many, size, f"{grey.stored.bits} bit", grey.words, *rate]
+    return SourceFormat(int(head.Columns), int(head.Rows), rate_hz, ", ".join(parts), finite=True)
+
+
+def _modality(head: Dataset) -> str:
+    """The modality's code; anything longer could be a patient's text."""
+    word = str(head.get("Modality", "") or "")
+    return word if word.isalnum() and word.isupper() and len(word) <= 4 else "DICOM"
