@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ import pytest
 
 if not os.environ.get("DISPLAY"):
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+sys.modules["openvino_telemetry"] = None  # a test reports to nobody; it would also leave a thread
 resource_tracker.ensure_running()  # lives as long as the interpreter: not any test's own
 
 _PATIENCE_S = 3.0
@@ -54,7 +56,7 @@ def _open_files(kinds: tuple[str, ...]) -> set[str]:
     found = set()
     for entry in Path("/proc/self/fd").iterdir():
         try:
-            target = os.readlink(entry)
+            target = str(entry.readlink())
         except OSError:
             continue
         if target.startswith(kinds):

@@ -56,6 +56,7 @@ class SegmentationProcess:
         self._bell: Doorbell | None = None
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
+        self._handing = threading.Lock()
         self._child: ChildProcess | None = None
         self._identity: EngineIdentity | None = None
         self._status = AiStatus(AiState.STARTING, "loading the model", time.monotonic_ns())
@@ -102,8 +103,16 @@ class SegmentationProcess:
 
     def offer(self, frame: Frame) -> None:
         """Offers a frame; never waits. Drop policy: the newest exposure wins."""
-        if self._offers.put(frame, time.monotonic_ns()) and self._bell is not None:
+        if not self._offers.put(frame, time.monotonic_ns()) or self._bell is None:
+            return
+        # From here if it can be: one thread less on the way, and no wait for the interpreter lock.
+        if not self._handing.acquire(blocking=False):
             self._bell.ring()
+            return
+        try:
+            self._hand_over()
+        finally:
+            self._handing.release()
 
     def stop(self) -> None:
         """Ends the child and the supervisor within a few seconds; may be called twice."""
@@ -146,10 +155,11 @@ class SegmentationProcess:
                 raise ChildFault(str(error)) from error
 
     def _end(self, child: ChildProcess) -> None:
-        self._child = None
+        with self._handing:
+            self._child = None
         child.end(self._limits, politely=self._stopping.is_set())
-        if child.job is not None and not self._stopping.is_set():
-            self._offers.lost(child.job.exposure)
+        if child.in_work is not None and not self._stopping.is_set():
+            self._offers.lost(child.in_work.exposure)
 
     def _wait_before_restart(self, fault: ChildFault) -> None:
         waits_s, now_ns = self._limits.backoff_s, time.monotonic_ns()
@@ -205,16 +215,25 @@ class SegmentationProcess:
         verdict = judge(
             now_ns,
             max(child.heard_ns, self._awake_since_ns),
-            None if child.job is None else max(child.sent_ns, self._awake_since_ns),
+            None if child.in_work is None else max(child.sent_ns, self._awake_since_ns),
             child.last_answer_ms,
             self._limits,
         )
         if verdict.lost:
             raise ChildFault(verdict.reason)
         self._say(verdict.state, verdict.reason or child.identity.backend)
-        if verdict.state is not AiState.OFF and child.job is None and (work := self._offers.take()):
-            child.hand_over(*work)
+        child.answering = verdict.state is not AiState.OFF
+        with self._handing:
+            self._hand_over()
         return verdict.look_again_ns
+
+    def _hand_over(self) -> None:
+        """Gives the newest exposure to the child if that is free. With `_handing` held."""
+        child = self._child
+        if child is not None and child.takes_work and (work := self._offers.take()):
+            child.hand_over(*work)
+            if child.trouble and self._bell is not None:
+                self._bell.ring()
 
     def _say(self, state: AiState, reason: str) -> None:
         if (state, reason) == (self._status.state, self._status.reason):

@@ -8,7 +8,7 @@ import threading
 import time
 import types
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import wait
 from typing import Any
 
@@ -47,15 +47,31 @@ def _main_left_alone() -> Iterator[None]:
 
 
 class ChildProcess:
-    """A spawned child with one frame in work at most. Used by the supervisor thread only."""
+    """A spawned child with one frame in work at most.
+
+    The supervisor thread owns it; `hand_over` may be called from any thread, one at a time.
+
+    Attributes:
+        generation: its number.
+        identity: of its engine; None until it is ready.
+        answering: the supervisor's opinion, so that a silent child gets no frame.
+        in_work: the frame that it has; None while it is free.
+        handed_ns: since when it could have had that frame.
+        sent_ns: when it got it.
+        last_answer_ms: how long the last answer took.
+        started_ns, free_ns: when it was spawned; since when it had nothing to do.
+        trouble: why no frame could be handed over, if so.
+    """
 
     def __init__(self, spec: EngineSpec, generation: int, desk: Desk, slot: FrameSlot) -> None:
         self.generation = generation
         self.identity: EngineIdentity | None = None
-        self.job: Job | None = None
+        self.answering = False
+        self.in_work: Frame | None = None
         self.last_answer_ms = 0.0
         self.handed_ns = self.sent_ns = 0
         self.started_ns = self.free_ns = time.monotonic_ns()
+        self.trouble: str | None = None
         self._desk, self._slot = desk, slot
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
@@ -89,13 +105,24 @@ class ChildProcess:
         """Its last sign of life: a heartbeat or an answer."""
         return max(self._desk.beat_ns, self.free_ns)
 
+    @property
+    def takes_work(self) -> bool:
+        """Whether a frame may be handed over."""
+        return self.answering and self.in_work is None
+
     def hand_over(self, frame: Frame, offered_ns: int) -> None:
-        """Copies the frame into shared memory and tells the child."""
+        """Copies the frame into shared memory and tells the child. Raises nothing."""
         self.handed_ns = max(offered_ns, self.free_ns)
         self.sent_ns = time.monotonic_ns()
+        self.in_work = frame
         height, width = frame.pixels.shape
-        self.job = Job(
-            self._slot.write(frame.pixels),
+        try:
+            block = self._slot.write(frame.pixels)
+        except OSError as error:
+            self.trouble = f"no shared memory for a frame of {width}x{height}: {error.strerror}"
+            return
+        job = Job(
+            block,
             (height, width),
             frame.index,
             frame.captured_ns,
@@ -103,14 +130,17 @@ class ChildProcess:
             frame.repeat,
             frame.signal,
         )
-        self._tell(self.job)
+        with suppress(OSError):  # a dead child shows itself to the supervisor
+            self._pipe.send(job)
 
     def answers(self) -> Iterator[Segmentation | None]:
         """What the child has said meanwhile: None for "ready", else a segmentation.
 
         Raises:
-            ChildFault: its last word, or its death.
+            ChildFault: its last word, its death, or that it could be given no frame.
         """
+        if self.trouble is not None:
+            raise ChildFault(self.trouble)
         dead = wait([self._process.sentinel], 0)  # asked first, so that its last word is read
         while (message := self._hear()) is not None:
             if message.generation == self.generation:
@@ -134,17 +164,11 @@ class ChildProcess:
             return None
         reply = self._desk.collect(message.length) if message.length else self._pipe.recv_bytes()
         segmentation: Segmentation = pickle.loads(reply)
-        if self.job is None or message.frame_index != self.job.index:
+        if self.in_work is None or message.frame_index != self.in_work.index:
             raise ChildFault("segmentation answered for a frame that it was not given")
         self.last_answer_ms = (now_ns - self.sent_ns) / 1e6
-        self.job, self.free_ns = None, now_ns
+        self.free_ns, self.in_work = now_ns, None
         return segmentation
-
-    def _tell(self, message: Job | None) -> None:
-        try:
-            self._pipe.send(message)
-        except OSError:
-            raise self._death() from None
 
     def _death(self) -> ChildFault:
         """Why it is gone; if only its pipe is, it goes now."""

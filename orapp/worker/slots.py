@@ -76,7 +76,9 @@ class FrameSlot:
         if self._block is None or self._block.size < pixels.nbytes:
             self.close()
             self._block = create_block(pixels.nbytes)
-        np.copyto(np.ndarray(pixels.shape, np.uint8, self._block.buf), pixels)
+        assert self._block.buf is not None
+        # np.copyto would let go of the interpreter lock, and may wait for it afterwards.
+        self._block.buf[: pixels.nbytes] = pixels.reshape(-1).data
         return self._block.name
 
     def close(self) -> None:

@@ -1,0 +1,165 @@
+"""LiveSession: the live path from source to mailboxes; screen and benchmark drive it."""
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Self
+
+from orapp.engines import EngineSpec
+from orapp.engines.trust import find_model, load_manifest
+from orapp.errors import OrappError
+from orapp.events import EventLog
+from orapp.frames import AiStatus, Frame, Segmentation, Signal
+from orapp.grab import FrameGrabber
+from orapp.latency import FrameCounts, LatencyLog
+from orapp.latest import Latest
+from orapp.overlay import OverlayRules, SceneStart
+from orapp.sources import Source
+from orapp.worker import SegmentationProcess
+
+
+class LiveSession:
+    """Grabs, segments and counts until it is stopped. A context manager.
+
+    Args:
+        source: not yet opened.
+        engine: the engine for the segmenting process.
+        rules: how outlines may be drawn; kept for the display.
+        on_news: called after each new frame, segmentation, signal and AI status, from any
+            thread; must not block.
+
+    Attributes:
+        frames, segmentations: mailboxes for the display; drop policy: newest wins.
+        events: what happened.
+        latency: the display tells it what it has painted.
+        rules: as given.
+        grabber, worker: the two ends of the path.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        engine: EngineSpec,
+        *,
+        rules: OverlayRules | None = None,
+        on_news: Callable[[], None] | None = None,
+    ) -> None:
+        news = on_news or _nobody_listens
+        self.rules = rules or OverlayRules()
+        self.frames: Latest[Frame] = Latest(news)
+        self.segmentations: Latest[Segmentation] = Latest(news)
+        self.events = EventLog()
+        self.latency = LatencyLog()
+        self._source, self._engine = source, engine
+        self._scene = SceneStart()
+        self.worker = SegmentationProcess(
+            engine,
+            results=self.segmentations,
+            events=self.events,
+            on_status=news,
+            on_segmented=self._segmented,
+        )
+        watchers = [self._scene.see, self.frames.put, self.worker.offer]
+        self.grabber = FrameGrabber(source, watchers, self.events, on_signal=news)
+        self._running = ExitStack()
+        self._started_ns = self._stopped_ns = 0
+
+    def start(self) -> None:
+        """Checks the model, opens the source, and lets both run.
+
+        Raises:
+            OrappError: the model is not to be trusted or the source does not open; nothing is
+                left running then.
+        """
+        load_manifest(find_model(self._engine.model))
+        self._started_ns = time.monotonic_ns()
+        self._stopped_ns = 0
+        with ExitStack() as started:
+            started.callback(self.worker.stop)
+            started.callback(self.grabber.stop)
+            self.grabber.start()
+            self.worker.start()
+            self._running = started.pop_all()
+
+    def stop(self) -> None:
+        """Stops the grabber, then the worker, within a few seconds; may be called twice."""
+        self._running.close()
+        self._stopped_ns = self._stopped_ns or time.monotonic_ns()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def signal(self) -> Signal:
+        """What the video is now."""
+        return self.grabber.signal
+
+    @property
+    def signal_text(self) -> str:
+        """The same, with what there is to say about it."""
+        return self.grabber.signal_text
+
+    @property
+    def ai(self) -> AiStatus:
+        """Whether outlines can be expected."""
+        return self.worker.status
+
+    @property
+    def ended(self) -> bool:
+        """True if the source was finite and is through."""
+        return self.grabber.ended
+
+    @property
+    def error(self) -> OrappError | None:
+        """What ended the grabbing, if it was an error."""
+        return self.grabber.error
+
+    @property
+    def scene_since_ns(self) -> int:
+        """Capture stamp of the first frame of the present scene, for `overlay_for`."""
+        return self._scene.since_ns
+
+    def report(self) -> dict[str, Any]:
+        """The run in figures, ready for JSON; at any time, and after `stop`."""
+        counts = FrameCounts(
+            captured=self.grabber.captured,
+            repeats=self.grabber.repeats,
+            waiting=int(self.frames.waiting),
+            dropped_before_segmentation=self.worker.dropped,
+        )
+        report = self.latency.report(
+            counts, self.worker.identity, self.events.all(), self._started_ns
+        )
+        report["engine"]["restarts"] = self.worker.restarts
+        report["run"] = {
+            "seconds": ((self._stopped_ns or time.monotonic_ns()) - self._started_ns) / 1e9,
+            "mode": self.rules.mode,
+            "max_outline_age_ms": self.rules.max_outline_age_ms,
+        }
+        report["source"] = self._describe_source()
+        return report
+
+    def _describe_source(self) -> dict[str, Any]:
+        """Without the URI's path: a file's name may hold a patient's."""
+        kind, form = self._source.uri.partition(":")[0], self.grabber.format
+        if form is None:
+            return {"kind": kind, "width": None, "height": None, "rate_hz": None}
+        size = {"width": form.width, "height": form.height, "rate_hz": form.rate_hz}
+        return {"kind": kind, **size, "description": form.description}
+
+    def _segmented(self, segmentation: Segmentation, handed_ns: int, received_ns: int) -> None:
+        self.latency.segmented(segmentation, received_ns, handed_ns)
+
+
+def _nobody_listens() -> None:
+    pass
