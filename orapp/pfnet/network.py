@@ -53,8 +53,8 @@ class ChannelAttention(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             flat = x.float().reshape(b, c, h * w)
             attention = torch.softmax(flat @ flat.transpose(1, 2), dim=-1)
-            out = (attention @ flat).reshape(b, c, h, w)
-        return self.gain * out.to(x.dtype) + x
+            out = self.gain * (attention @ flat) + flat
+        return out.reshape(b, c, h, w).to(x.dtype)
 
 
 class SpatialAttention(nn.Module):
@@ -78,8 +78,8 @@ class SpatialAttention(nn.Module):
                 for p in (self.query, self.key, self.value)
             )
             attention = torch.softmax(q.transpose(1, 2) @ k, dim=-1)
-            out = (v @ attention.transpose(1, 2)).reshape(b, c, h, w)
-        return self.gain * out.to(x.dtype) + x
+            out = self.gain * (v @ attention.transpose(1, 2)) + x.float().flatten(2)
+        return out.reshape(b, c, h, w).to(x.dtype)
 
 
 class Positioning(nn.Module):
