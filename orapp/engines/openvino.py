@@ -1,11 +1,11 @@
 """OpenVINO on the CPU: the embedded default."""
 
+import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-import openvino
 
 from orapp.engines import check_image, identity
 from orapp.engines.trust import Manifest, read_checked
@@ -17,6 +17,7 @@ class OpenVinoEngine:
     """Compiled from the checked bytes, float32 (bf16 is slower without AMX), low latency."""
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
+        openvino = _openvino()
         self.identity = identity(manifest, f"openvino {openvino.__version__.split('-')[0]} CPU f32")
         data = read_checked(folder, manifest.file, manifest.sha256)
         core = openvino.Core()
@@ -57,3 +58,11 @@ class OpenVinoEngine:
         trace: TracebackType | None,
     ) -> None:
         self._request = None
+
+
+def _openvino() -> Any:
+    """OpenVINO without the module that reports each start to its vendor: nothing leaves an OR."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino
