@@ -63,14 +63,17 @@ class DicomSource:
         """
         self.close()
         with _one_sentence(self._path.name):
+            if self.uri == "dicom:":  # Path("") would be the folder that we are in
+                raise OrappError("'' does not exist", "check the path")
             files, head = _find_run(self._path)
             frames = frame_count(head) if len(files) == 1 else len(files)
             times = _times_ms(head, frames)
             grey = _grey_table(files, head, frames)
             self._pictures = _decode(files, head, grey, times)
             self._next = next(self._pictures)
+            form = _format(head, frames, times, grey)
         self._pace = Pace(self._paced)
-        return _format(head, frames, times, grey)
+        return form
 
     def read(self, timeout_ms: int) -> Picture | None:
         """The next frame at its time.
