@@ -2,7 +2,6 @@
 
 import gc
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +13,6 @@ import pytest
 
 if not os.environ.get("DISPLAY"):
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-sys.modules["openvino_telemetry"] = None  # a test reports to nobody; it would also leave a thread
 resource_tracker.ensure_running()  # lives as long as the interpreter: not any test's own
 
 _PATIENCE_S = 3.0

@@ -30,8 +30,6 @@ def run_child(
 ) -> None:
     """The child's whole life. Ends the process: a driver's teardown must not keep it alive."""
     _stand_behind_the_picture(parent_pid)
-    # OpenVINO would report each start to its vendor over the internet: nothing leaves an OR.
-    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     desk = Desk.attach(desk_name)
     threading.Thread(target=_beat, args=(desk, parent_pid), name="heartbeat", daemon=True).start()
     failure = _work(pipe, generation, spec, desk)
