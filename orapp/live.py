@@ -78,8 +78,8 @@ class LiveSession:
         with ExitStack() as started:
             started.callback(self.worker.stop)
             started.callback(self.grabber.stop)
+            self.worker.start()  # loads its model while the source opens
             self.grabber.start()
-            self.worker.start()
             self._running = started.pop_all()
 
     def stop(self) -> None:

@@ -10,6 +10,8 @@ MOST = 3
 """Outlines per picture; a surgeon works on one or two bodies."""
 FINER = 4
 """The map is upsampled by this around an object before its contour is followed."""
+EVEN_PX = 0.9
+"""Blur before the contour is followed, network pixels: a steep map has the stairs of its grid."""
 SMOOTH_PX = 0.08
 """Points that lie this close to the line between their neighbours are left out, network pixels."""
 
@@ -31,7 +33,8 @@ def find_outlines(
     """
     level = max(threshold * 255, 0.5)
     inside = (probability >= level).astype(np.uint8)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(inside, connectivity=8)
+    _, pieces, stats, _ = cv2.connectedComponentsWithStats(inside, connectivity=8)
+    labels = np.asarray(pieces, np.int32)
     sizes = stats[1:, cv2.CC_STAT_AREA]
     least = max(min_area * probability.size, 3.0)
     order = np.argsort(-sizes, kind="stable")[:MOST]
@@ -68,7 +71,8 @@ def _outline(
 
 def _follow(patch: Polygon, level: float) -> Polygon | None:
     """The outer line where the patch has the level, (N, 2) float64 in patch pixels."""
-    padded = cv2.copyMakeBorder(patch, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    even = cv2.GaussianBlur(patch, (0, 0), EVEN_PX, borderType=cv2.BORDER_REPLICATE)
+    padded = cv2.copyMakeBorder(even, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     finer = cv2.resize(padded, None, fx=FINER, fy=FINER, interpolation=cv2.INTER_LINEAR)
     fine = np.asarray(finer, np.float32)
     mask = (fine >= level).astype(np.uint8)

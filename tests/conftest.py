@@ -28,7 +28,8 @@ def bright_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def our_shared_memory() -> set[str]:
-    return {path.name for path in SHARED_MEMORY.glob("orapp-*")}
+    """Segments of this test run: their names begin with the process that made them."""
+    return {path.name for path in SHARED_MEMORY.glob(f"orapp-{os.getpid()}-*")}
 
 
 def _threads() -> set[str]:

@@ -18,12 +18,12 @@ import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from orapp.segment import Segmenter
 
 from orapp.engines import EngineSpec, open_engine
 from orapp.events import EventLog
 from orapp.frames import AiState, Frame, Segmentation, read_only
 from orapp.latest import Latest
+from orapp.segment import Segmenter
 from orapp.worker import SegmentationProcess, WorkerLimits
 from orapp.worker.offers import Offers
 from orapp.worker.slots import FrameSlot, create_block, release
@@ -302,6 +302,32 @@ def test_stopping_a_stopped_child_takes_no_long(bench):
     began = time.monotonic()
     a.worker.stop()
     assert time.monotonic() - began < 5
+
+
+def test_nothing_grows_over_restarts(bench):
+    a = bench()
+    a.segment(a_frame(0))
+
+    def held() -> tuple[int, int, int]:
+        files = len(list(Path("/proc/self/fd").iterdir()))
+        return files, threading.active_count(), len(our_shared_memory())
+
+    before = held()
+    for index in range(1, 5):
+        os.kill(a.worker.pid, signal.SIGKILL)
+        a.wait_for(AiState.OFF)
+        a.segment(a_frame(index, (100 * index, 100)))
+    wait_until(lambda: held() == before, 5, held)
+    assert a.worker.restarts == 4
+
+
+def test_a_frame_that_no_memory_can_hold_stops_neither_the_video_nor_the_next_frame(bench):
+    a = bench()
+    a.segment(a_frame(0))
+    vast = np.broadcast_to(np.uint8(60), (400_000, 400_000))
+    a.worker.offer(Frame(1, vast, time.monotonic_ns(), 1))
+    assert a.wait_for(AiState.OFF).startswith("no shared memory for a frame of 400000x400000: ")
+    assert a.segment(a_frame(2)).frame_index == 2
 
 
 def test_a_watcher_that_raises_is_written_down_and_harms_nothing(bright_model):

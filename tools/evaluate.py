@@ -1,6 +1,6 @@
 """Measures a model on simulated C-arm runs: poses and seeds that training never sees.
 
-    python tools/evaluate.py --model pfnet-lite --seeds 60 --out docs/measurements/pfnet-lite.json
+    python -m tools.evaluate --model pfnet-lite --seeds 60 --out docs/measurements/pfnet-lite.json
 
 For each seed a fractured and a healthy run go through the same Segmenter as in the app, some
 exposures each (before, while and after the trocar comes). Every Dice stands beside that of a fixed

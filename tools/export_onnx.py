@@ -1,6 +1,6 @@
 """Turns trained weights into a model folder that orapp loads.
 
-    python tools/export_onnx.py --weights FILE --out engines/pfnet-lite --metrics FIGURES.json
+    python -m tools.export_onnx --weights FILE --out engines/pfnet-lite --metrics FIGURES.json
 """
 
 import argparse

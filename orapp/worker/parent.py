@@ -130,7 +130,7 @@ class SegmentationProcess:
                 self._live_with_one_child()
             except ChildFault as fault:
                 self._wait_before_restart(fault)
-        self._say(AiState.OFF, "stopped")
+        self._status = AiStatus(AiState.OFF, "stopped", time.monotonic_ns())  # asked for: no event
         assert self._bell is not None
         self._bell.close()
 
@@ -147,19 +147,26 @@ class SegmentationProcess:
                 self._child, self._children = child, self._children + 1
                 self._serve(child)
             except ChildFault as fault:
+                self._take_work_back()
                 self._say(AiState.OFF, fault.reason)
                 raise
             except Exception as error:  # no shared memory or no process left: try again later
                 log.exception("segmentation could not go on")
+                self._take_work_back()
                 self._say(AiState.OFF, f"segmentation could not go on: {error}")
                 raise ChildFault(str(error)) from error
+
+    def _take_work_back(self) -> None:
+        """Gives the child no more frames; the one that it had is new work again."""
+        with self._handing:
+            child, self._child = self._child, None
+        if child is not None and child.in_work is not None:
+            self._offers.lost(child.in_work.exposure)
 
     def _end(self, child: ChildProcess) -> None:
         with self._handing:
             self._child = None
         child.end(self._limits, politely=self._stopping.is_set())
-        if child.in_work is not None and not self._stopping.is_set():
-            self._offers.lost(child.in_work.exposure)
 
     def _wait_before_restart(self, fault: ChildFault) -> None:
         waits_s, now_ns = self._limits.backoff_s, time.monotonic_ns()

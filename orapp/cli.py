@@ -1,0 +1,198 @@
+"""The command line: wires the parts, prints one sentence on an error, sets the exit code."""
+
+import json
+import logging
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import orapp
+from orapp.engines import EngineSpec
+from orapp.errors import OrappError
+from orapp.files import check_writable, replace_file
+
+app = typer.Typer(
+    help="Outlines acute vertebral fractures in live fluoroscopy. "
+    "Research use only - not a medical device.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class EngineName(StrEnum):
+    """Engines by their names on the command line."""
+
+    AUTO = "auto"
+    OPENVINO = "openvino"
+    TORCH = "torch"
+
+
+class Mode(StrEnum):
+    """When an outline may be drawn."""
+
+    PAIRED = "paired"
+    LIVE = "live"
+
+
+Source = Annotated[
+    str, typer.Option(help="simulated:[?options], v4l2:DEVICE, file:VIDEO or dicom:PATH")
+]
+Model = Annotated[str, typer.Option(help="A model that ships, or a folder with a manifest.toml")]
+EngineOption = Annotated[EngineName, typer.Option(help="What computes")]
+
+
+@app.command()
+def live(
+    source: Source = "simulated:",
+    seconds: Annotated[
+        float | None, typer.Option(min=0.1, help="End after so long; else when you quit")
+    ] = None,
+    headless: Annotated[bool, typer.Option("--headless", help="Paint on no screen")] = False,
+    full_screen: Annotated[bool, typer.Option("--full-screen", help="Cover the screen")] = False,
+    report: Annotated[Path | None, typer.Option(help="Write the run's figures, JSON")] = None,
+    screenshot: Annotated[
+        Path | None, typer.Option(help="Write the window at the end, PNG")
+    ] = None,
+    mode: Annotated[
+        Mode, typer.Option(help="paired: outlines on their own exposure only; live: also aged")
+    ] = Mode.PAIRED,
+    max_outline_age_ms: Annotated[
+        float, typer.Option(min=0, max=2000, help="In live mode, an older outline goes")
+    ] = 200.0,
+    model: Model = "pfnet-lite",
+    engine: EngineOption = EngineName.AUTO,
+    engine_delay_ms: Annotated[
+        int, typer.Option(min=0, max=60_000, help="Test: each inference takes so much longer")
+    ] = 0,
+    engine_raise_at: Annotated[
+        int, typer.Option(min=0, help="Test: the engine raises at this inference of each process")
+    ] = 0,
+) -> None:
+    """Show a live or recorded run with the fracture outlined."""
+    from orapp.display.run import RunOptions, run_live
+    from orapp.live import LiveSession
+    from orapp.overlay import OverlayRules
+    from orapp.sources import open_source
+
+    for path in (report, screenshot):
+        if path is not None:
+            check_writable(path)
+    spec = EngineSpec(model, engine.value, engine_delay_ms, engine_raise_at)
+    rules = OverlayRules(mode.value, max_outline_age_ms)
+    frames = open_source(source)
+
+    def make(on_news: Callable[[], None]) -> LiveSession:
+        return LiveSession(frames, spec, rules=rules, on_news=on_news)
+
+    figures, error = run_live(make, RunOptions(seconds or 0.0, headless, full_screen, screenshot))
+    if report is not None:
+        text = json.dumps(figures, indent=2) + "\n"
+        replace_file(report, lambda part: _write(part, text))
+    _print_summary(figures)
+    if error is not None:
+        raise error
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+@app.command()
+def segment(
+    paths: Annotated[list[Path], typer.Argument(help="PNG pictures, DICOM files or folders")],
+    out: Annotated[Path, typer.Option(help="Folder for masks and results.jsonl")],
+    model: Model = "pfnet-lite",
+    engine: EngineOption = EngineName.AUTO,
+) -> None:
+    """Segment stills and runs: a mask PNG per frame, and one line of results."""
+    from rich.progress import Progress, SpinnerColumn, TextColumn
+
+    from orapp.stills import segment_files
+
+    outlined = frames = 0
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.completed} frames"))
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("frames", total=None)
+        for seen in segment_files(paths, out, EngineSpec(model, engine.value)):
+            frames += 1
+            outlined += bool(seen.outlines)
+            progress.advance(task)
+    print(f"{frames} frames, {outlined} with an outline; masks and results.jsonl in {out}")
+
+
+def _print_summary(figures: dict[str, Any]) -> None:
+    """Five lines that tell whether the run was good."""
+    frames, outlines, latency = figures["frames"], figures["outlines"], figures["latency_ms"]
+    table = Table.grid(padding=(0, 2))
+    shown, outline = latency["capture_to_shown"], latency["capture_to_outline_shown"]
+    lost = frames["dropped_before_display"]
+    unsegmented = frames["dropped_before_segmentation"]
+    table.add_row(
+        "frames", f"{frames['captured']} captured, {frames['shown']} shown, {lost} not shown"
+    )
+    table.add_row(
+        "outlines",
+        f"on {outlines['frames_with']} frames, {outlines['mispaired']} mispaired, "
+        f"{unsegmented} exposures not segmented",
+    )
+    table.add_row("picture", _spread(shown) + " from capture to screen")
+    table.add_row("outline", _spread(outline) + " from capture to screen")
+    backend = figures["engine"]["backend"] or "never ready"
+    restarts = figures["engine"]["restarts"]
+    table.add_row("engine", f"{figures['engine']['name'] or '-'} on {backend}, {restarts} restarts")
+    Console(highlight=False, soft_wrap=True).print(table)
+
+
+def _spread(ms: dict[str, float | None]) -> str:
+    if ms["p50"] is None:
+        return "never"
+    return f"p50 {ms['p50']:.1f} ms, p99 {ms['p99']:.1f} ms, max {ms['max']:.1f} ms"
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"orapp {orapp.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[  # noqa: ARG001
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Log what happens to the standard error")
+    ] = False,
+) -> None:
+    """Options of every command."""
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.CRITICAL,
+        format="%(asctime)s %(name)s %(message)s",
+        stream=sys.stderr,
+    )
+
+
+def main() -> None:
+    """Runs the command; an error is one sentence and exit code 2, a fault of ours is 1."""
+    try:
+        app()
+    except OrappError as error:
+        print(f"orapp: {error}.", file=sys.stderr)
+        sys.exit(2)
+    except Exception:
+        with tempfile.NamedTemporaryFile("w", prefix="orapp-", suffix=".log", delete=False) as log:
+            traceback.print_exc(file=log)
+        print(
+            f"orapp: this is a fault of orapp; please report it with {log.name}.", file=sys.stderr
+        )
+        sys.exit(1)
