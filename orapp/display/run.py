@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QTimer
+from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import QApplication
 
 from orapp.display.window import SurgeonWindow
@@ -68,6 +69,8 @@ def run_live(
         session.stop()
         window.wake.close()
         window.close()
+    if options.screenshot is not None and ending.picture is not None:
+        save_picture(ending.picture, options.screenshot)
     return session.report(), session.error
 
 
@@ -99,6 +102,7 @@ class _Ending:
         self._window, self._session, self._options = window, session, options
         self._end_ns = time.monotonic_ns() + int(options.seconds * 1e9) if options.seconds else 0
         self._asked_ns = 0
+        self.picture: QPixmap | None = None
         self._old = {s: signal.signal(s, self._ask) for s in (signal.SIGINT, signal.SIGTERM)}
         self._timer = QTimer()
         self._timer.timeout.connect(self._look)
@@ -113,11 +117,11 @@ class _Ending:
         if through or (self._end_ns and now_ns >= self._end_ns):
             self._ask()
         if not self._window.isVisible():
-            QApplication.quit()
+            QApplication.exit()
         elif self._asked_ns and self._may_end(now_ns):
             if self._options.screenshot is not None:
-                save_screenshot(self._window, self._options.screenshot)
-            QApplication.quit()
+                self.picture = self._window.grab()
+            QApplication.exit()  # quit() would close the window, and the last frame go unseen
 
     def _may_end(self, now_ns: int) -> bool:
         waited = (now_ns - self._asked_ns) / 1e9 > OUTLINE_GRACE_S
@@ -131,9 +135,8 @@ class _Ending:
             signal.signal(number, old)
 
 
-def save_screenshot(window: SurgeonWindow, path: Path) -> None:
-    """The whole window as a PNG; the file appears whole or not at all."""
-    picture = window.grab()
+def save_picture(picture: QPixmap, path: Path) -> None:
+    """Writes a PNG; the file appears whole or not at all."""
 
     def write(part: Path) -> None:
         if not picture.save(str(part), "PNG"):
