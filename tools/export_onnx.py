@@ -1,6 +1,8 @@
 """Turns trained weights into a model folder that orapp loads.
 
     python -m tools.export_onnx --weights FILE --out engines/pfnet-lite --metrics FIGURES.json
+
+The metrics are what tools.evaluate wrote for the same weights; without them the manifest has none.
 """
 
 import argparse
