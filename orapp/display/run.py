@@ -113,8 +113,8 @@ class _Ending:
 
     def _look(self) -> None:
         now_ns = time.monotonic_ns()
-        through = self._session.ended and (self._options.headless or self._session.error)
-        if through or (self._end_ns and now_ns >= self._end_ns):
+        over = self._session.ended and self._options.headless
+        if over or self._session.error is not None or (self._end_ns and now_ns >= self._end_ns):
             self._ask()
         if not self._window.isVisible():
             QApplication.exit()

@@ -1,0 +1,243 @@
+"""The window on a real session: what is drawn lies where it belongs, and states are in words."""
+
+import os
+import signal
+import sys
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QImage
+
+from orapp.display import theme
+from orapp.display.theme import Tone
+from orapp.display.window import SurgeonWindow
+from orapp.display.words import Moment, words_for
+from orapp.engines import EngineSpec
+from orapp.frames import AiState, AiStatus, Signal
+from orapp.live import LiveSession
+from orapp.overlay import OverlayRules
+from tests.sources import SquareSource, exposure_of
+
+WAIT_MS = 30_000
+
+
+def pixels_of(widget) -> np.ndarray:
+    """(H, W, 3) int, red green blue, as painted."""
+    image = widget.grab().toImage().convertToFormat(QImage.Format.Format_RGB888)
+    rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), -1)
+    return rows[:, : 3 * image.width()].reshape(image.height(), image.width(), 3).astype(int)
+
+
+def near_colour(pixels: np.ndarray, colour) -> np.ndarray:
+    wanted = np.array([colour.red(), colour.green(), colour.blue()])
+    return np.abs(pixels - wanted).max(axis=2) < 30
+
+
+@pytest.fixture
+def show(qtbot, bright_model):
+    """Opens a window on a session with a square source."""
+    made = []
+
+    def start(rules=None, delay_ms=0, raise_at=0, **source):
+        window = SurgeonWindow()
+        window.resize(900, 800)
+        squares = SquareSource(**source)
+        spec = EngineSpec(str(bright_model), "openvino", delay_ms, raise_at)
+        session = LiveSession(squares, spec, rules=rules, on_news=window.wake.ring)
+        made.append((window, session))
+        window.show()
+        window.attach(session)
+        session.start()
+        return window, session, squares
+
+    yield start
+    for window, session in made:
+        session.stop()
+        window.wake.close()
+        window.close()
+        window.deleteLater()
+
+
+def until(qtbot, true):
+    qtbot.waitUntil(true, timeout=WAIT_MS)
+
+
+def blue_box(view) -> np.ndarray:
+    """x0, y0, x1, y1 of the outline's pixels, in frame pixels."""
+    ys, xs = np.nonzero(near_colour(pixels_of(view), theme.OUTLINE))
+    assert len(xs) > 50
+    box, frame = view.target(), view.frame.pixels
+    scale = box.width() / frame.shape[1]
+    found = [xs.min() - box.x(), ys.min() - box.y(), xs.max() - box.x(), ys.max() - box.y()]
+    return np.array(found) / scale
+
+
+def freeze(window, session):
+    """Stops the run with the picture and the outline that are shown."""
+    session.grabber.stop()
+    window.drain()
+
+
+def outlined(window):
+    return lambda: window.view.overlay is not None
+
+
+def test_the_outline_lies_around_the_square_of_the_very_frame_that_is_shown(qtbot, show):
+    window, session, squares = show(rate_hz=15, repeats=3, end_after=75)
+    seen = 0
+    for _ in range(5):
+        until(qtbot, outlined(window))
+        frame, overlay = window.view.frame, window.view.overlay
+        place = squares.square_at(exposure_of(frame.pixels))
+        assert overlay.exposure == frame.exposure
+        assert np.abs(blue_box(window.view) - place).max() < 9
+        other = squares.square_at(exposure_of(frame.pixels) + 1)
+        assert np.abs(blue_box(window.view) - other).max() > 9
+        seen += 1
+        until(qtbot, lambda e=frame.exposure: window.view.frame.exposure != e)
+    assert seen == 5
+    assert session.latency.report is not None
+
+
+def test_space_hides_the_outline_and_says_so(qtbot, show):
+    window, _, _ = show(rate_hz=15, repeats=5)
+    until(qtbot, outlined(window))
+    qtbot.keyClick(window, Qt.Key.Key_Space)
+    assert window.view.overlay is None
+    assert near_colour(pixels_of(window.view), theme.OUTLINE).sum() < 20
+    assert "OUTLINE HIDDEN" in window.top.accessibleDescription()
+    qtbot.keyClick(window, Qt.Key.Key_Space)
+    until(qtbot, outlined(window))
+    assert "OUTLINE HIDDEN" not in window.top.accessibleDescription()
+
+
+def test_in_live_mode_a_late_outline_is_dashed_says_its_age_and_goes(qtbot, show):
+    rules = OverlayRules("live", 1000.0)
+    window, _, _ = show(rules, delay_ms=600, rate_hz=15)
+    until(qtbot, outlined(window))
+    assert window.view.overlay.style == "aged"
+    dashed = near_colour(pixels_of(window.view), theme.OUTLINE).sum()
+    assert "ms old" in window.view.words.finding
+    until(qtbot, lambda: window.view.overlay is None)  # too old, the next not there
+    solid, _, _ = show(delay_ms=0, rate_hz=2)
+    until(qtbot, outlined(solid))
+    assert 50 < dashed < 0.9 * near_colour(pixels_of(solid.view), theme.OUTLINE).sum()
+
+
+def test_without_signal_the_picture_is_dark_dated_and_worded(qtbot, show):
+    window, session, _ = show(rate_hz=15, unplug_at=40, replug_at=75)
+    until(qtbot, outlined(window))
+    live = pixels_of(window.view).mean()
+    until(qtbot, lambda: session.signal is Signal.LOST and window.view.words.veil != "")
+    assert window.view.words.veil == "NO SIGNAL"
+    assert "last picture" in window.view.words.veil_note
+    assert "unplugged" in window.view.words.veil_note
+    assert window.view.overlay is None
+    assert pixels_of(window.view).mean() < 0.7 * live
+    assert near_colour(pixels_of(window.view), theme.OUTLINE).sum() == 0
+    until(qtbot, lambda: session.signal is Signal.XRAY_ON and window.view.words.veil == "")
+    until(qtbot, outlined(window))
+
+
+def test_a_held_picture_keeps_its_outline_and_is_called_held(qtbot, show):
+    window, session, _ = show(rate_hz=15, hold_at=45)
+    until(qtbot, lambda: session.signal is Signal.HOLD)
+    until(qtbot, lambda: "LAST IMAGE HOLD" in window.top.accessibleDescription())
+    until(qtbot, outlined(window))
+    assert "held" in window.top.accessibleDescription()
+    assert window.view.words.veil == ""
+
+
+def test_a_frozen_and_a_black_picture_are_told(qtbot, show):
+    frozen, session, _ = show(rate_hz=15, hold_at=20, clock=False)
+    until(qtbot, lambda: session.signal is Signal.FROZEN and frozen.view.words.veil != "")
+    assert frozen.view.words.veil == "INPUT FROZEN"
+    assert frozen.view.overlay is None
+    black, session, _ = show(rate_hz=15, black_at=10)
+    until(qtbot, lambda: session.signal is Signal.BLACK and black.view.words.veil != "")
+    assert black.view.words.veil == "BLACK PICTURE"
+
+
+def test_a_killed_engine_raises_a_banner_and_video_goes_on(qtbot, show):
+    window, session, _ = show(rate_hz=15)
+    until(qtbot, outlined(window))
+    assert not window.view.words.banner
+    os.kill(session.worker.pid, signal.SIGKILL)
+    until(qtbot, lambda: session.ai.state is AiState.OFF)
+    until(qtbot, lambda: window.view.words.banner.startswith("AI off: "))
+    assert "killed by signal 9" in window.view.words.banner
+    band = pixels_of(window.view)[4 : window.height() // 24]
+    assert near_colour(band, theme.CARE).mean() > 0.5
+    index = window.view.frame.index
+    until(qtbot, lambda: window.view.frame.index > index + 3)
+    until(qtbot, lambda: not window.view.words.banner)
+    until(qtbot, outlined(window))
+    freeze(window, session)
+    report = session.report()
+    assert report["frames"]["dropped_before_display"] <= 0.02 * report["frames"]["captured"] + 1
+    assert report["outlines"]["mispaired"] == 0
+
+
+def test_the_freshness_mark_moves_with_frames_and_only_with_them(qtbot, show):
+    window, session, _ = show(rate_hz=10, repeats=100)
+
+    def mark():
+        corner = window.view.grab(window.view.rect().adjusted(window.view.width() // 2, 0, 0, 0))
+        rows = pixels_of(window.view)[-40:, window.view.width() // 2 :]
+        return corner.width(), near_colour(rows, theme.TEXT).nonzero()[1].mean()
+
+    until(qtbot, lambda: window.view.frame is not None and window.view.frame.index > 2)
+    index, at = window.view.frame.index, mark()
+    until(qtbot, lambda: window.view.frame.index > index)
+    assert mark() != at
+    freeze(window, session)
+    still = mark()
+    qtbot.wait(250)
+    assert mark() == still
+
+
+def test_help_and_full_screen_and_quit_by_key(qtbot, show):
+    window, _, _ = show(rate_hz=15)
+    assert not window._help.isVisible()
+    qtbot.keyClick(window, Qt.Key.Key_H)
+    assert window._help.isVisible()
+    centre = window.rect().center()
+    assert not window._help.geometry().contains(QPoint(centre))
+    qtbot.keyClick(window, Qt.Key.Key_H)
+    qtbot.keyClick(window, Qt.Key.Key_F)
+    until(qtbot, window.isFullScreen)
+    qtbot.keyClick(window, Qt.Key.Key_F)
+    until(qtbot, lambda: not window.isFullScreen())
+    qtbot.keyClick(window, Qt.Key.Key_Q)
+    assert not window.isVisible()
+
+
+def test_what_it_is_not_is_always_on_the_screen(qtbot, show):
+    window, _, _ = show(rate_hz=15)
+    assert window.foot.NOTICE == "Research use only - not a medical device"
+    assert window.foot.isVisible()
+    text = near_colour(pixels_of(window.foot), theme.TEXT)
+    assert text[:, : text.shape[1] // 2].sum() > 100
+
+
+@pytest.mark.parametrize("signal_", list(Signal))
+@pytest.mark.parametrize("state", list(AiState))
+def test_every_state_has_words_and_red_is_for_faults(signal_, state):
+    words = words_for(Moment(signal_, f"{signal_}: why", AiStatus(state, "a reason", 0)))
+    assert words.signal
+    assert words.ai
+    assert (words.signal_tone is Tone.FAULT) == (signal_ in (Signal.LOST, Signal.FROZEN))
+    assert words.ai_tone is not Tone.FAULT
+    assert bool(words.banner) == (state in (AiState.OFF, AiState.LATE))
+
+
+def test_qt_does_not_use_up_none(qtbot, show):
+    """PySide6 6.12.0 on Python 3.11 drops a reference to None at every call; it aborts in time."""
+    window, _, _ = show(rate_hz=5)
+    until(qtbot, lambda: window.view.frame is not None)
+    before = sys.getrefcount(None)
+    for _ in range(100):
+        window.view.repaint()
+        window.setAccessibleName("orapp")
+    assert sys.getrefcount(None) > before - 60
