@@ -16,7 +16,7 @@ from orapp.latency import FrameCounts, LatencyLog
 from orapp.latest import Latest
 from orapp.overlay import OverlayRules, SceneStart
 from orapp.sources import Source
-from orapp.worker import SegmentationProcess
+from orapp.worker import SegmentationProcess, WorkerLimits
 
 
 class LiveSession:
@@ -59,6 +59,7 @@ class LiveSession:
             events=self.events,
             on_status=news,
             on_segmented=self._segmented,
+            limits=WorkerLimits(overtaken_is_late=self.rules.mode == "paired"),
         )
         watchers = [self._scene.see, self.frames.put, self.worker.offer]
         self.grabber = FrameGrabber(source, watchers, self.events, on_signal=news)

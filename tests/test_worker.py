@@ -220,6 +220,23 @@ def test_an_engine_at_120_ms_is_neither_late_nor_off(bench):
     assert "AI off" not in a.statuses
 
 
+@pytest.mark.parametrize("matters", [True, False])
+def test_answers_that_newer_exposures_overtake_are_late_where_they_cannot_be_drawn(bench, matters):
+    a = bench(limits=WorkerLimits(overtaken_is_late=matters), delay_ms=120)
+    a.wait_for(AiState.READY)
+    for index in range(40):
+        a.worker.offer(a_frame(index))
+        time.sleep(0.04)
+    assert (a.worker.status.state is AiState.LATE) == matters
+    a.results.take(30.0)
+    for index in range(40, 50):
+        a.worker.offer(a_frame(index))
+        while (answer := a.results.take(30.0)) and answer.frame_index < index:
+            pass
+    assert a.wait_for(AiState.READY)
+    assert a.worker.restarts == 0
+
+
 def test_a_model_that_does_not_load_is_said_and_tried_again(bench, bright_model):
     onnx = bright_model / "model.onnx"
     content = onnx.read_bytes()

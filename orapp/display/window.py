@@ -1,7 +1,6 @@
 """The surgeon's window: drains the mailboxes, paints at once, answers keys."""
 
 import time
-from collections import deque
 from datetime import datetime
 
 from PySide6.QtCore import Qt, QTimer
@@ -9,6 +8,7 @@ from PySide6.QtGui import QCloseEvent, QKeyEvent
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from orapp.display import theme
+from orapp.display.gauges import Gauges
 from orapp.display.strip import FootStrip, TopStrip
 from orapp.display.view import PictureView
 from orapp.display.wake import Wake
@@ -42,9 +42,8 @@ class SurgeonWindow(QWidget):
         self._segmentation: Segmentation | None = None
         self._exposed_ns = 0
         self._clock = ""
-        self._shown_ms: float | None = None
-        self._outline_ms: float | None = None
-        self._shown_ns: deque[int] = deque(maxlen=32)
+        self._outlined_exposure = -1
+        self._gauges = Gauges()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -124,15 +123,15 @@ class SurgeonWindow(QWidget):
         self.top.say(words)
 
     def _note(self, frame: Frame, overlay: Overlay | None, presented_ns: int, new: bool) -> None:
-        if new:
-            self._shown_ns.append(presented_ns)
-            self._shown_ms = (presented_ns - frame.captured_ns) / 1e6
         paired = overlay is not None and overlay.style is OverlayStyle.PAIRED
-        if paired and overlay is not None and overlay.frame_index == frame.index:
-            self._outline_ms = (presented_ns - frame.captured_ns) / 1e6
+        outlined = paired and frame.exposure != self._outlined_exposure and not frame.repeat
+        if outlined:
+            self._outlined_exposure = frame.exposure
+        self._gauges.note(frame.captured_ns, presented_ns, first=new, outlined=outlined)
 
     def _moment(self, overlay: Overlay | None, now_ns: int) -> Moment:
         assert self.session is not None
+        self._gauges.refresh(now_ns)
         return Moment(
             signal=self.session.signal,
             signal_text=self.session.signal_text,
@@ -143,17 +142,11 @@ class SurgeonWindow(QWidget):
             hidden=self.outline_hidden,
             ended=self.session.ended,
             clock=self._clock,
-            shown_ms=self._shown_ms,
-            outline_ms=self._outline_ms,
-            rate_hz=self._rate_hz(now_ns),
+            shown_ms=self._gauges.shown_ms,
+            outline_ms=self._gauges.outline_ms,
+            rate_hz=self._gauges.rate_hz,
             held_s=(now_ns - self._exposed_ns) / 1e9,
         )
-
-    def _rate_hz(self, now_ns: int) -> float:
-        recent = [t for t in self._shown_ns if now_ns - t < 2_000_000_000]
-        if len(recent) < 2:
-            return 0.0
-        return (len(recent) - 1) * 1e9 / (recent[-1] - recent[0])
 
     def _tick(self) -> None:
         """Ages grow and outlines expire though nothing comes."""

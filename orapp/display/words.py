@@ -19,8 +19,8 @@ class Moment:
         hidden: the surgeon hides the outline.
         ended: a finite source is through.
         clock: wall time of the last picture, HH:MM:SS.
-        shown_ms: capture to shown of the last frame.
-        outline_ms: capture to outline shown of the last outline.
+        shown_ms: capture to shown, lately.
+        outline_ms: capture to outline shown, lately.
         rate_hz: frames per second that were shown lately.
         held_s: since the exposure that is shown.
     """
@@ -107,9 +107,16 @@ def words_for(m: Moment) -> Words:
 def _banner(m: Moment) -> tuple[str, Tone]:
     if m.ai.state is AiState.OFF:
         return f"AI off: {m.ai.reason}", Tone.CARE
-    if m.ai.state is AiState.LATE:
+    if m.ai.state is AiState.LATE and not _is_answered(m):
         return "AI late: no outline on the newest picture", Tone.CARE
     return "", Tone.CARE
+
+
+def _is_answered(m: Moment) -> bool:
+    """Whether the exposure that is shown has been segmented."""
+    if m.frame is None or m.segmentation is None:
+        return False
+    return m.segmentation.exposure == m.frame.exposure
 
 
 def _veil(m: Moment) -> tuple[str, str]:
@@ -133,13 +140,23 @@ def _finding(m: Moment) -> str:
         if m.overlay.style is OverlayStyle.AGED:
             return f"outline is {m.overlay.age_ms:.0f} ms old"
         return "fracture outlined"
-    if m.ai.state is not AiState.READY or m.frame is None or m.segmentation is None:
-        return ""
-    if m.segmentation.exposure != m.frame.exposure:
+    if m.segmentation is None or not _is_told(m):
         return ""
     if not m.segmentation.view_supported:
         return "view not supported"
-    return "" if m.segmentation.outlines else "no fracture outlined"
+    return "fracture outlined" if m.segmentation.outlines else "no fracture outlined"
+
+
+def _is_told(m: Moment) -> bool:
+    """Whether the newest answer may be put into words.
+
+    While the next one is being computed the last one's words stay, so that they don't blink.
+    """
+    if _veil(m)[0] or m.frame is None or m.segmentation is None:
+        return False
+    if m.ai.state is AiState.READY:
+        return m.frame.exposure - m.segmentation.exposure in (0, 1)
+    return m.ai.state is AiState.LATE and _is_answered(m)
 
 
 def _figures(m: Moment) -> str:

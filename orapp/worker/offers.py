@@ -25,6 +25,11 @@ class Offers:
         """Exposures that were offered and never segmented."""
         return self._dropped
 
+    @property
+    def newest_exposure(self) -> int:
+        """Of the frames that were offered; -1 before the first."""
+        return self._exposure
+
     def put(self, frame: Frame, now_ns: int) -> bool:
         """Takes the frame in if it is new work; True if the slot now holds it."""
         with self._lock:

@@ -16,7 +16,7 @@ from orapp.latest import Latest
 from orapp.worker.offers import Doorbell, Offers
 from orapp.worker.process import ChildFault, ChildProcess
 from orapp.worker.slots import Desk, FrameSlot
-from orapp.worker.watch import WorkerLimits, judge
+from orapp.worker.watch import Punctuality, WorkerLimits, judge
 
 log = logging.getLogger("orapp")
 
@@ -61,6 +61,7 @@ class SegmentationProcess:
         self._identity: EngineIdentity | None = None
         self._status = AiStatus(AiState.STARTING, "loading the model", time.monotonic_ns())
         self._segmented = self._children = self._faults = 0
+        self._punctuality = Punctuality()
         self._ready_ns: int | None = None
         self._awake_since_ns = 0
 
@@ -135,7 +136,7 @@ class SegmentationProcess:
         self._bell.close()
 
     def _live_with_one_child(self) -> None:
-        self._ready_ns = None
+        self._ready_ns, self._punctuality = None, Punctuality()
         with ExitStack() as belongings:
             try:
                 slot = FrameSlot()
@@ -206,6 +207,7 @@ class SegmentationProcess:
         for outline in segmentation.outlines:
             outline.points.flags.writeable = False
         self._segmented += 1
+        self._punctuality.note(segmentation.exposure != self._offers.newest_exposure)
         if self._on_segmented is not None:
             self._call(self._on_segmented, segmentation, child.handed_ns, child.free_ns)
         self._call(self._results.put, segmentation)
@@ -225,6 +227,7 @@ class SegmentationProcess:
             None if child.in_work is None else max(child.sent_ns, self._awake_since_ns),
             child.last_answer_ms,
             self._limits,
+            overtaken=self._punctuality.overtaken,
         )
         if verdict.lost:
             raise ChildFault(verdict.reason)
