@@ -1,10 +1,12 @@
 """Engines: the same model, the same answers; and only the model that the manifest names."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import orapp
 from orapp.engines import EngineSpec, open_engine
 from orapp.engines.trust import MAX_MANIFEST_BYTES, find_model, load_manifest, read_checked
 from orapp.errors import OrappError
@@ -32,6 +34,12 @@ def test_openvino_and_torch_agree_within_two_of_255(lite):
             assert engine.identity.input_size == (96, 64)
             answers.append([engine.infer(picture((96, 64), s)).astype(int) for s in range(3)])
     assert np.abs(np.subtract(*answers)).max() <= 2
+
+
+def test_a_model_does_not_tell_where_it_was_made(lite):
+    content = (lite / "model.onnx").read_bytes()
+    assert b"stack_trace" not in content
+    assert str(Path(orapp.__file__).parent).encode() not in content
 
 
 def test_an_engine_repeats_itself_byte_for_byte(lite):

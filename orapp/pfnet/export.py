@@ -65,6 +65,7 @@ def export(
         optimize=True,
         verbose=False,
     )
+    _forget_where_it_was_made(onnx_file)
     save_file({k: v.contiguous() for k, v in network.state_dict().items()}, weights_file)
     lines = [
         "# Written by orapp.pfnet.export; orapp loads a file only if its SHA-256 stands here.",
@@ -90,6 +91,19 @@ def export(
     ]
     weights_file.chmod(0o644)
     (folder / "manifest.toml").write_text("\n".join(lines) + "\n")
+
+
+def _forget_where_it_was_made(file: Path) -> None:
+    """Takes out what the exporter notes for debugging: paths of the machine, lines of source."""
+    import onnx
+
+    model = onnx.load(file)
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    del graph.value_info[:]  # engines infer the shapes themselves
+    onnx.save(model, file)
 
 
 def _sha256(path: Path) -> str:
