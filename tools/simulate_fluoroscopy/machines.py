@@ -83,7 +83,7 @@ TRAINING = ("A", "B")
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Where a machine looks: (2, 3), canvas pixels of picture pixels; the field at the isocentre."""
+    """Where a machine looks: (2, 3), canvas pixels of picture pixels; field at the isocentre."""
 
     affine: NDArray[np.float64]
     field_mm: float
