@@ -1,87 +1,118 @@
-"""Trains pfnet-lite on the simulated C-arm; resumable, deterministic but for thread timing.
+"""Trains a network on an index of pictures; resumable.
 
-    python -m tools.train --layers build/layers_train --out build/train --minutes 60
+    python -m tools.train --data build/simulated/index.csv --out build/train --minutes 120
 
-Prints, at each check, Dice on fractured pictures beside that of a fixed central ellipse, the
-image-level AUC, and how many healthy pictures would be outlined, all on seeds and C-arm poses that
-training never sees. The checkpoint is safetensors.
+Every check prints, for the pictures of the validation split, Dice on fractures beside that of a
+fixed central ellipse, the image-level AUC, and the Dice of all bodies; it saves the weights and
+what it needs to go on (safetensors), and draws the learning curves.
 """
 
 import argparse
 import json
 import time
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.progress import track
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, IterableDataset
 
 from orapp.pfnet.export import standardise
 from orapp.pfnet.losses import pfnet_loss
-from orapp.pfnet.network import PFNet
-from orapp.pfnet.variants import NETWORKS
-from orapp.sources.spine import shipped_poses
-from tools.samples import Samples, ellipse
+from tools.comparators import NETWORKS, forward
+from tools.others import draw_other
+from tools.pictures import STORED, Entry, augment, load, read_index, without_spine
 
 BODIES_WEIGHT = 0.5
 """Of the second map's loss, all vertebral bodies, beside the fracture's."""
+JUDGE_WEIGHT = 1.0
+OTHERS = 0.12
+"""Part of the pictures that show no spine."""
 
 
-class Stream(IterableDataset[tuple[Tensor, Tensor]]):
-    """Samples as tensors, without end; a worker's own seed keeps workers apart."""
+class Stream(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
+    """Augmented pictures without end: (1, h, w), masks (2, h, h), and (broken, spine)."""
 
-    def __init__(self, files: list[Path], seed: int, size: int) -> None:
-        self.files, self.seed, self.size = files, seed, size
+    def __init__(self, stored: NDArray[np.uint8], side: int, seed: int) -> None:
+        self.stored, self.side, self.seed = stored, side, seed
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         torch.set_num_threads(1)
         info = torch.utils.data.get_worker_info()
-        worker = info.id if info else 0
-        for s in Samples(self.files, self.seed + 1000 * worker, self.size):
-            yield torch.from_numpy(s.image)[None], torch.from_numpy(s.masks)
+        rng = np.random.default_rng([self.seed, info.id if info else 0])
+        while True:
+            for k in rng.permutation(len(self.stored)):
+                planes, spine = self._draw(self.stored[k], rng)
+                truth = torch.tensor([float(planes[1].sum() > 255 * 40), float(spine)])
+                yield torch.from_numpy(planes[:1]), torch.from_numpy(planes[1:]), truth
+
+    def _draw(
+        self, stored: NDArray[np.uint8], rng: np.random.Generator
+    ) -> tuple[NDArray[np.uint8], bool]:
+        if rng.uniform() >= OTHERS:
+            return augment(stored, self.side, rng), True
+        planes = np.zeros((3, self.side, self.side), np.uint8)
+        part = without_spine(stored, self.side, rng) if rng.uniform() < 0.4 else None
+        planes[0] = draw_other(self.side, rng) if part is None else part
+        return planes, False
 
 
-def check(network: PFNet, size: int, pairs: int = 40) -> dict[str, float]:
-    """Metrics on the shipped poses, seeds of their own."""
+def read_all(entries: Sequence[Entry], side: int) -> NDArray[np.uint8]:
+    """(N, 3, side, side) uint8; the whole set in memory."""
+    with ThreadPoolExecutor(2) as pool:
+        loaded = pool.map(lambda e: load(e, side), entries)
+        return np.stack(list(track(loaded, "reading", len(entries))))
+
+
+def check(
+    network: nn.Module, entries: Sequence[Entry], stored: NDArray[np.uint8]
+) -> dict[str, float]:
+    """Figures on whole pictures without augmentation."""
     network.eval()
-    test = list(islice(Samples(shipped_poses(), 900_000, size, broad=False), pairs * 6))
-    maps = []
+    maps, scores = [], []
     with torch.no_grad():
-        for i in range(0, len(test), 24):
-            batch = torch.stack([torch.from_numpy(s.image)[None] for s in test[i : i + 24]])
-            maps.append(torch.sigmoid(network(standardise(batch))[-1]).numpy())
+        for start in range(0, len(stored), 16):
+            batch = torch.from_numpy(stored[start : start + 16, :1])
+            outputs, judged = forward(network, standardise(batch))
+            maps.append(torch.sigmoid(outputs[-1]).numpy())
+            scores.append(judged[:, 0].numpy())
     network.train()
-    probability = np.concatenate(maps)
-    broken = np.array([s.law != "healthy" for s in test])
-    truth = np.stack([s.masks for s in test]) > 127
-    dice = [
-        _dice(p > 0.5, t) for p, t in zip(probability[broken, 0], truth[broken, 0], strict=True)
-    ]
-    fixed = [_dice(ellipse(size), t) for t in truth[broken, 0]]
+    probability, truth = np.concatenate(maps), stored[:, 1:] > 127
+    shown = np.array([e.kind != "healthy" and not e.occult for e in entries])
+    shown &= truth[:, 0].sum((1, 2)) > 100
+    healthy = np.array([e.kind == "healthy" for e in entries])
+    score = np.concatenate(scores)
+    figures = {"auc": _auc(score[shown], score[healthy])}
+    for view in ("lateral", "ap", "oblique"):
+        chosen = shown & np.array([e.view == view for e in entries])
+        if chosen.any():
+            figures[f"dice_{view}"] = _mean_dice(probability[chosen, 0] > 0.5, truth[chosen, 0])
+    fixed = np.broadcast_to(ellipse(stored.shape[-1]), truth[shown, 0].shape)
     area = (probability[:, 0] > 0.5).mean((1, 2))
-    score = np.sort(probability[:, 0].reshape(len(test), -1), 1)[:, -400:].mean(1)
-    return {
-        "dice": float(np.mean(dice)),
-        "dice_p10": float(np.percentile(dice, 10)),
-        "ellipse": float(np.mean(fixed)),
-        "auc": _auc(score[broken], score[~broken]),
-        "healthy_outlined": float((area[~broken] > 0.002).mean()),
-        "broken_outlined": float((area[broken] > 0.002).mean()),
-        "bodies": float(
-            np.mean(
-                [_dice(p > 0.5, t) for p, t in zip(probability[:, 1], truth[:, 1], strict=True)]
-            )
-        ),
+    return figures | {
+        "dice": _mean_dice(probability[shown, 0] > 0.5, truth[shown, 0]),
+        "ellipse": _mean_dice(fixed, truth[shown, 0]),
+        "bodies": _mean_dice(probability[:, 1] > 0.5, truth[:, 1]),
+        "healthy_outlined": float((area[healthy] > 0.002).mean()),
+        "broken_outlined": float((area[shown] > 0.002).mean()),
     }
 
 
-def _dice(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    return float(2 * (a & b).sum() / max(a.sum() + b.sum(), 1))
+def ellipse(size: int) -> NDArray[np.bool_]:
+    """The fixed central ellipse that every Dice is printed beside: a body's mean size."""
+    y, x = np.mgrid[:size, :size] / size - 0.5
+    return (x / 0.13) ** 2 + (y / 0.085) ** 2 <= 1
+
+
+def _mean_dice(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
+    both = 2 * (found & truth).sum((1, 2))
+    return float(np.mean(both / np.maximum(found.sum((1, 2)) + truth.sum((1, 2)), 1)))
 
 
 def _auc(positive: NDArray[np.float32], negative: NDArray[np.float32]) -> float:
@@ -94,55 +125,50 @@ def train(given: argparse.Namespace) -> None:
     """Trains for the given minutes, checks and saves on the way."""
     torch.manual_seed(given.seed)
     given.out.mkdir(parents=True, exist_ok=True)
-    network = NETWORKS["pfnet-lite"]()
-    checkpoint = given.out / "weights.safetensors"
-    if given.resume and checkpoint.exists():
-        network.load_state_dict(load_file(checkpoint))
+    entries = read_index(given.data)
+    training = [e for e in entries if e.split == "train"]
+    validation = [e for e in entries if e.split == "val"]
+    stored = read_all(training, STORED)
+    held_out = read_all(validation, given.size)
+    network = NETWORKS[given.network]()
     optimiser = torch.optim.AdamW(network.parameters(), lr=given.rate, weight_decay=1e-3)
-    stream = Stream(sorted(given.layers.glob("*.npz")), given.seed, given.size)
-    start = last = time.monotonic()
-    seen, losses = 0, []
+    seen = _start(given, network, optimiser)
     loader = DataLoader(
-        stream, batch_size=given.batch, num_workers=1, prefetch_factor=6, persistent_workers=True
+        Stream(stored, given.size, given.seed + seen),
+        batch_size=given.batch,
+        num_workers=given.workers,
+        prefetch_factor=6,
+        persistent_workers=True,
     )
-    for image, masks in _shuffled(loader, given.seed):
-        done = (time.monotonic() - start) / 60 / given.minutes
+    begin = last = time.monotonic()
+    losses: list[float] = []
+    for image, masks, truth in loader:
+        done = min((time.monotonic() - begin) / 60 / given.minutes, 1.0)
+        warm, falling = min(1.0, (seen + 1) / 1500), max(0.5 + 0.5 * np.cos(np.pi * done), 0.01)
         for group in optimiser.param_groups:
-            group["lr"] = (
-                given.rate * min(1.0, seen / 1500) * max(0.5 + 0.5 * np.cos(np.pi * done), 0.01)
-            )
-        losses.append(step(network, optimiser, image, masks))
+            group["lr"] = given.rate * warm * falling
+        losses.append(step(network, optimiser, (image, masks, truth)))
         seen += len(image)
         if time.monotonic() - last > 60 * given.every or done >= 1:
             last = time.monotonic()
-            row = {"minutes": (last - start) / 60, "seen": seen, "loss": float(np.mean(losses))}
-            row |= check(network, given.size)
+            row = {"minutes": (last - begin) / 60, "seen": seen, "loss": float(np.mean(losses))}
+            _note(given.out, row | check(network, validation, held_out))
+            _save(given.out, network, optimiser, seen)
             losses.clear()
-            print(json.dumps({k: round(v, 3) for k, v in row.items()}), flush=True)
-            save_file(network.state_dict(), checkpoint)
         if done >= 1:
             return
 
 
-def _shuffled(loader: DataLoader[tuple[Tensor, Tensor]], seed: int):
-    """Batches mixed from the last 8, so that twins and their cameras spread over batches."""
-    rng, pool = np.random.default_rng(seed), []
-    for image, masks in loader:
-        pool.append((image, masks))
-        if len(pool) < 8:
-            continue
-        images, targets = (torch.cat([p[i] for p in pool]) for i in (0, 1))
-        order = torch.from_numpy(rng.permutation(len(images)))
-        for chunk in order.split(len(image)):
-            yield images[chunk], targets[chunk]
-        pool.clear()
-
-
-def step(network: PFNet, optimiser: torch.optim.Optimizer, image: Tensor, masks: Tensor) -> float:
+def step(
+    network: nn.Module, optimiser: torch.optim.Optimizer, batch: tuple[Tensor, Tensor, Tensor]
+) -> float:
     """One step on one batch; returns the loss."""
+    image, masks, truth = batch
     target = F.avg_pool2d(masks.float() / 255, 2).round()
-    losses = pfnet_loss(network(standardise(image), shrink=2), target, window=15)
+    outputs, judged = forward(network, standardise(image), shrink=2)
+    losses = pfnet_loss(outputs, target, window=15)
     loss = losses[0] + BODIES_WEIGHT * losses[1]
+    loss = loss + JUDGE_WEIGHT * F.binary_cross_entropy_with_logits(judged, truth)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
@@ -150,17 +176,55 @@ def step(network: PFNet, optimiser: torch.optim.Optimizer, image: Tensor, masks:
     return float(loss)
 
 
+def _start(given: argparse.Namespace, network: nn.Module, optimiser: torch.optim.Optimizer) -> int:
+    """Goes on from a checkpoint or from other weights; returns how many pictures were seen."""
+    state = given.out / "state.safetensors"
+    if given.resume and state.exists():
+        network.load_state_dict(load_file(given.out / "weights.safetensors"))
+        stored = load_file(state)
+        for k, parameter in enumerate(network.parameters()):
+            optimiser.state[parameter] = {
+                name: stored[f"{k}.{name}"] for name in ("exp_avg", "exp_avg_sq", "step")
+            }
+        return int(stored["seen"])
+    if given.weights is not None:
+        missing, unknown = network.load_state_dict(load_file(given.weights), strict=False)
+        print(f"weights taken over; new: {len(missing)}, not used: {len(unknown)}")
+    return 0
+
+
+def _save(out: Path, network: nn.Module, optimiser: torch.optim.Optimizer, seen: int) -> None:
+    weights = {k: v.contiguous() for k, v in network.state_dict().items()}
+    save_file(weights, out / "weights.safetensors")
+    state = {"seen": torch.tensor(seen)}
+    for k, parameter in enumerate(network.parameters()):
+        for name, value in optimiser.state[parameter].items():
+            state[f"{k}.{name}"] = torch.as_tensor(value).clone()
+    save_file(state, out / "state.safetensors")
+
+
+def _note(out: Path, row: dict[str, float]) -> None:
+    """One line of the log, and the curves."""
+    line = json.dumps({k: round(v, 3) for k, v in row.items()})
+    print(line, flush=True)
+    with (out / "log.jsonl").open("a") as log:
+        log.write(line + "\n")
+
+
 def main() -> None:
     """Reads the command line."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--layers", type=Path, required=True)
+    arguments.add_argument("--data", type=Path, required=True, help="index.csv")
     arguments.add_argument("--out", type=Path, required=True)
-    arguments.add_argument("--minutes", type=float, default=60)
+    arguments.add_argument("--network", choices=sorted(NETWORKS), default="pfnet-lite")
+    arguments.add_argument("--weights", type=Path, help="start from these weights")
+    arguments.add_argument("--minutes", type=float, default=120)
     arguments.add_argument("--every", type=float, default=4, help="minutes between checks")
     arguments.add_argument("--batch", type=int, default=16)
     arguments.add_argument("--size", type=int, default=256)
     arguments.add_argument("--rate", type=float, default=2e-3)
     arguments.add_argument("--seed", type=int, default=1)
+    arguments.add_argument("--workers", type=int, default=1)
     arguments.add_argument("--resume", action="store_true")
     train(arguments.parse_args())
 

@@ -146,6 +146,25 @@ class Focus(nn.Module):
         return r, self.map(r)
 
 
+class Judge(nn.Module):
+    """Says of the whole picture whether it shows a spine, and whether a body is broken.
+
+    From the mean and the maximum of the positioned feature, and the maxima of the first map.
+    """
+
+    def __init__(self, channels: int, maps: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(2 * channels + maps, 32), nn.ReLU(inplace=True), nn.Linear(32, 2)
+        )
+
+    def forward(self, feature: Tensor, logits: Tensor) -> Tensor:
+        """(B, C, h, w), (B, maps, h, w) -> (B, 2) logits: broken, spine."""
+        pooled = [feature.mean((2, 3)), feature.amax((2, 3)), logits.amax((2, 3))]
+        judged: Tensor = self.layers(torch.cat(pooled, dim=1))
+        return judged
+
+
 class PFNet(nn.Module):
     """Positioning and Focus Network.
 
@@ -153,9 +172,17 @@ class PFNet(nn.Module):
         backbone: gives four features at strides 4, 8, 16, 32.
         wiring: the decoder's widths and kernels.
         maps: supervised maps per output: 1 is the fracture; pfnet-lite adds all vertebral bodies.
+        judges: adds a `Judge` of the whole picture.
     """
 
-    def __init__(self, backbone: Backbone, wiring: Wiring | None = None, maps: int = 1) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        wiring: Wiring | None = None,
+        maps: int = 1,
+        *,
+        judges: bool = False,
+    ) -> None:
         super().__init__()
         wiring = wiring or Wiring()
         self.backbone = backbone
@@ -165,10 +192,15 @@ class PFNet(nn.Module):
         )
         w = wiring.widths
         self.positioning = Positioning(w[3], maps, wiring.map_kernel)
+        self.judge = Judge(w[3], maps) if judges else None
         self.focus = nn.ModuleList(Focus(w[i], w[i + 1], maps, wiring) for i in (2, 1, 0))
 
     def forward(self, x: Tensor, shrink: int = 1) -> list[Tensor]:
-        """Logits of all four outputs.
+        """Logits of all four outputs; see `all_outputs`."""
+        return self.all_outputs(x, shrink)[0]
+
+    def all_outputs(self, x: Tensor, shrink: int = 1) -> tuple[list[Tensor], Tensor | None]:
+        """Logits of all four outputs, and of the whole picture.
 
         Args:
             x: (B, 1, H, W) float, normalised; H and W multiples of 32.
@@ -176,7 +208,8 @@ class PFNet(nn.Module):
                 stride 4, so that a loss at half size (2) costs less and loses nothing.
 
         Returns:
-            Four (B, maps, H, W): P4 (positioning), P3, P2, P1; the last is the prediction.
+            Four (B, maps, H, W): P4 (positioning), P3, P2, P1; the last is the prediction. And
+            (B, 2): a body is broken, it is a spine; None for a network that doesn't judge.
 
         Raises:
             ValueError: a side is no multiple of 32.
@@ -187,12 +220,10 @@ class PFNet(nn.Module):
         levels = [r(f) for r, f in zip(self.reduce, self.backbone(x), strict=True)]
         feature, logits = self.positioning(levels[3])
         outputs = [logits]
+        judged = None if self.judge is None else self.judge(feature, logits)
         for focus, level in zip(self.focus, levels[2::-1], strict=True):
             feature, logits = focus(level, feature, logits)
             outputs.append(logits)
-        return [
-            F.interpolate(
-                o, size=(height // shrink, width // shrink), mode="bilinear", align_corners=False
-            )
-            for o in outputs
-        ]
+        size = height // shrink, width // shrink
+        grown = [F.interpolate(o, size=size, mode="bilinear", align_corners=False) for o in outputs]
+        return grown, judged

@@ -9,8 +9,12 @@ def pfnet() -> PFNet:
     return PFNet(resnet50())
 
 
-def pfnet_lite() -> PFNet:
-    """The variant for CPUs: small backbone, narrow decoder, two maps (fracture, all bodies)."""
+def pfnet_lite(*, judges: bool = False) -> PFNet:
+    """The variant for CPUs: small backbone, narrow decoder, two maps (fracture, all bodies).
+
+    Args:
+        judges: with a judge of the whole picture.
+    """
     wiring = Wiring(
         widths=(16, 32, 48, 64),
         reduce_kernel=1,
@@ -18,7 +22,7 @@ def pfnet_lite() -> PFNet:
         map_kernel=3,
         branch_kernels=(1, 3, 3, 3),
     )
-    return PFNet(small(), wiring, maps=2)
+    return PFNet(small(), wiring, maps=2, judges=judges)
 
 
 NETWORKS = {"pfnet": pfnet, "pfnet-lite": pfnet_lite}
