@@ -157,6 +157,9 @@ def test_stall_gives_nothing_for_its_time():
         ("simulated:?fault=explode@3s", "it takes KIND@START or KIND@START-END"),
         ("simulated:?size=nan", "'size=nan' can't be simulated"),
         ("simulated:?rate=nan", "'rate=nan' can't be simulated"),
+        ("simulated:?rate=", "'rate=' can't be simulated; it takes a number from 0.5 to 60"),
+        ("simulated:?fault=unplug@xs", "it takes KIND@START or KIND@START-END"),
+        ("simulated:?fault=unplug@5s-2s", "it takes KIND@START or KIND@START-END"),
     ],
 )
 def test_a_wrong_option_is_one_sentence(uri, sentence):

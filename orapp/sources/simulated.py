@@ -4,6 +4,7 @@
 Deterministic: every picture follows from the options and its number alone.
 """
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -73,7 +74,10 @@ class Options:
 
 def _number(low: float, high: float) -> Callable[[str], float]:
     def parse(text: str) -> float:
-        value = float(text)
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
         if not low <= value <= high:
             raise ValueError(f"a number from {low:g} to {high:g}")
         return value
@@ -82,8 +86,12 @@ def _number(low: float, high: float) -> Callable[[str], float]:
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
-    number = _number(low, high)
-    return lambda text: int(number(str(int(text))))
+    def parse(text: str) -> int:
+        if not text.isdecimal() or not low <= int(text) <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
 
 
 def _word(*words: str) -> Callable[[str], str]:
@@ -104,12 +112,18 @@ def _faults(text: str) -> tuple[Fault, ...]:
 
 
 def _fault(text: str) -> Fault:
-    kind, _, times = text.partition("@")
-    start, _, end = times.replace("s", "").partition("-")
-    if kind not in FAULTS or not start:
-        raise ValueError(f"KIND@START or KIND@START-END with KIND one of {', '.join(FAULTS)}")
-    begin = float(start)
-    return Fault(kind, begin, float(end) if end else begin + FAULTS[kind])
+    given = re.fullmatch(r"([a-z]+)@([0-9.]+)s?(?:-([0-9.]+)s?)?", text)
+    try:
+        if given is None or given[1] not in FAULTS:
+            raise ValueError
+        start = float(given[2])
+        end = float(given[3]) if given[3] else start + FAULTS[given[1]]
+        if end <= start:
+            raise ValueError
+    except ValueError:
+        what = f"KIND@START or KIND@START-END in seconds, KIND one of {', '.join(FAULTS)}"
+        raise ValueError(what) from None
+    return Fault(given[1], start, end)
 
 
 PARSERS: dict[str, Callable[[str], object]] = {
