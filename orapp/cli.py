@@ -94,10 +94,10 @@ def live(
         return LiveSession(frames, spec, rules=rules, on_news=on_news)
 
     figures, error = run_live(make, RunOptions(seconds or 0.0, headless, full_screen, screenshot))
+    _print_summary(figures)
     if report is not None:
         text = json.dumps(figures, indent=2) + "\n"
         replace_file(report, lambda part: _write(part, text))
-    _print_summary(figures)
     if error is not None:
         raise error
 

@@ -2,8 +2,11 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import cv2
@@ -119,6 +122,28 @@ def test_a_finite_clip_ends_the_run_and_everything_is_written(tmp_path, bright_m
     picture = cv2.imread(str(shot))
     assert picture.shape[0] > 500
     assert picture.std() > 10
+
+
+def test_a_stick_that_is_pulled_costs_the_screenshot_and_not_the_report(tmp_path, bright_model):
+    clip = write_clip(tmp_path / "clip.mkv")
+    report, stick = tmp_path / "report.json", tmp_path / "stick"
+
+    def pull() -> None:
+        while not stick.exists():
+            time.sleep(0.01)
+        while stick.exists():
+            shutil.rmtree(stick, ignore_errors=True)
+
+    puller = threading.Thread(target=pull)
+    puller.start()
+    done = orapp(
+        *("live", "--headless", "--source", f"file:{clip}", "--model", bright_model),
+        *("--report", report, "--screenshot", stick / "shot.png"),
+    )
+    puller.join()
+    assert_one_sentence(done, "'shot.png' can't be written")
+    assert len(done.stdout.splitlines()) == 5
+    assert json.loads(report.read_text())["frames"]["captured"] == 30
 
 
 def test_segment_writes_masks_and_results(tmp_path, bright_model):

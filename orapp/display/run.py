@@ -1,6 +1,5 @@
 """Runs a live session in a window, or offscreen, to its end."""
 
-import errno
 import os
 import signal
 import sys
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QBuffer, QIODevice, QTimer
 from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import QApplication
 
@@ -44,14 +43,16 @@ class RunOptions:
 def run_live(
     make_session: Callable[[Callable[[], None]], LiveSession], options: RunOptions
 ) -> tuple[dict[str, Any], OrappError | None]:
-    """Shows a session until it ends; returns its report, and what broke off its source if it did.
+    """Shows a session until it ends; returns its report, and what went wrong, if anything did.
+
+    That is what broke off its source, or a screenshot that can't be written.
 
     Args:
         make_session: builds the session from the `on_news` that it is to call.
         options: how.
 
     Raises:
-        OrappError: the source or the model can't be opened, or the screenshot can't be written.
+        OrappError: the source or the model can't be opened.
     """
     application = _application(options)
     window = SurgeonWindow()
@@ -69,9 +70,13 @@ def run_live(
         session.stop()
         window.wake.close()
         window.close()
+    error = session.error
     if options.screenshot is not None and ending.picture is not None:
-        save_picture(ending.picture, options.screenshot)
-    return session.report(), session.error
+        try:
+            save_picture(ending.picture, options.screenshot)
+        except OrappError as unsaved:
+            error = error or unsaved
+    return session.report(), error
 
 
 def _application(options: RunOptions) -> QApplication:
@@ -137,9 +142,11 @@ class _Ending:
 
 def save_picture(picture: QPixmap, path: Path) -> None:
     """Writes a PNG; the file appears whole or not at all."""
+    buffer = QBuffer()  # not straight to the file: libpng has words of its own for a full disk
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    picture.save(buffer, "PNG")
+    replace_file(path, lambda part: _write(part, bytes(buffer.data().data())))
 
-    def write(part: Path) -> None:
-        if not picture.save(str(part), "PNG"):
-            raise OSError(errno.EIO, "the picture could not be saved")
 
-    replace_file(path, write)
+def _write(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
