@@ -16,10 +16,13 @@ LEVEL_WEIGHTS = (1.0, 2.0, 4.0)
 
 
 def edge_weight(target: Tensor, window: int = 31) -> Tensor:
-    """1 + 5 |avgpool31(t) - t|: pixels near the edge weigh up to 6 times; (B, C, H, W)."""
+    """1 + 5 |avgpool31(t) - t|: pixels near the edge weigh up to 6 times; (B, C, H, W).
+
+    Beyond the picture there is no target, as in the published code.
+    """
     half = window // 2
-    across = F.avg_pool2d(target, (1, window), 1, (0, half), count_include_pad=False)
-    near = F.avg_pool2d(across, (window, 1), 1, (half, 0), count_include_pad=False)
+    across = F.avg_pool2d(target, (1, window), 1, (0, half))
+    near = F.avg_pool2d(across, (window, 1), 1, (half, 0))
     return 1 + 5 * (near - target).abs()
 
 
