@@ -66,7 +66,8 @@ def _entry(folder: Path, row: dict[str, str], number: int) -> Entry:
     for path in paths:
         if path is not None and not path.is_file():
             raise OrappError(
-                f"line {number} names '{path.name}', which does not exist", "correct it"
+                f"line {number} of the index names '{path.name}', which does not exist",
+                "correct it",
             )
     image, mask, bodies = paths
     assert image is not None
