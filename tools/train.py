@@ -37,30 +37,43 @@ OTHERS = 0.12
 
 
 class Stream(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
-    """Augmented pictures without end: (1, h, w), masks (2, h, h), and (broken, spine)."""
+    """Augmented pictures without end: (1, h, h), masks (2, h, h), and (broken, spine).
 
-    def __init__(self, stored: NDArray[np.uint8], side: int, seed: int) -> None:
+    Pictures of the same patient and view follow each other and are augmented alike: a fractured
+    spine and its healthy twin then differ in the fracture alone, in one batch.
+    """
+
+    def __init__(
+        self, stored: NDArray[np.uint8], entries: Sequence[Entry], side: int, seed: int
+    ) -> None:
         self.stored, self.side, self.seed = stored, side, seed
+        together: dict[tuple[str, str, str], list[int]] = {}
+        for k, e in enumerate(entries):
+            together.setdefault((e.centre, e.patient, e.view), []).append(k)
+        self.groups = list(together.values())
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         torch.set_num_threads(1)
         info = torch.utils.data.get_worker_info()
         rng = np.random.default_rng([self.seed, info.id if info else 0])
         while True:
-            for k in rng.permutation(len(self.stored)):
-                planes, spine = self._draw(self.stored[k], rng)
-                truth = torch.tensor([float(planes[1].sum() > 255 * 40), float(spine)])
-                yield torch.from_numpy(planes[:1]), torch.from_numpy(planes[1:]), truth
+            for group in rng.permutation(len(self.groups)):
+                alike = int(rng.integers(2**31))
+                for k in self.groups[group]:
+                    yield _tensors(augment(self.stored[k], self.side, np.random.default_rng(alike)))
+                    if rng.uniform() < OTHERS:
+                        yield _tensors(self._other(self.stored[k], rng), spine=False)
 
-    def _draw(
-        self, stored: NDArray[np.uint8], rng: np.random.Generator
-    ) -> tuple[NDArray[np.uint8], bool]:
-        if rng.uniform() >= OTHERS:
-            return augment(stored, self.side, rng), True
+    def _other(self, stored: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
         planes = np.zeros((3, self.side, self.side), np.uint8)
         part = without_spine(stored, self.side, rng) if rng.uniform() < 0.4 else None
         planes[0] = draw_other(self.side, rng) if part is None else part
-        return planes, False
+        return planes
+
+
+def _tensors(planes: NDArray[np.uint8], *, spine: bool = True) -> tuple[Tensor, Tensor, Tensor]:
+    truth = torch.tensor([float(planes[1].sum() > 255 * 40), float(spine)])
+    return torch.from_numpy(planes[:1]), torch.from_numpy(planes[1:]), truth
 
 
 def read_all(entries: Sequence[Entry], side: int) -> NDArray[np.uint8]:
@@ -134,7 +147,7 @@ def train(given: argparse.Namespace) -> None:
     optimiser = torch.optim.AdamW(network.parameters(), lr=given.rate, weight_decay=1e-3)
     seen = _start(given, network, optimiser)
     loader = DataLoader(
-        Stream(stored, given.size, given.seed + seen),
+        Stream(stored, training, given.size, given.seed + seen),
         batch_size=given.batch,
         num_workers=given.workers,
         prefetch_factor=6,

@@ -126,11 +126,11 @@ def expose(
     if scene == "intraoperative" and rng.uniform() < 0.3:
         log = _move(log, rng)
     log = _measure(log, machine, rng)
-    shown = _process(log, machine, rng)
     broken, bodies = (
         _warp(m.astype(np.float32), look, cv2.INTER_LINEAR) > 0.5
         for m in (seen.broken, seen.bodies)
     )
+    shown = _process(log, machine, _measuring_field(bodies, pixel_mm, rng), rng)
     if rng.uniform() < machine.bright_bone:
         shown = 255 - shown
     open_ = _shutter(machine.shutter, rng)
@@ -177,7 +177,21 @@ def _measure(log: Plane, machine: Machine, rng: np.random.Generator) -> Plane:
     return np.asarray(-np.log(np.maximum(counts, 2e-3)), np.float32)
 
 
-def _process(log: Plane, machine: Machine, rng: np.random.Generator) -> Gray:
+def _measuring_field(
+    bodies: NDArray[np.bool_], pixel_mm: float, rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    """What the automatic exposure looks at: mostly the spine and 15 to 45 mm around it."""
+    middle = np.zeros_like(bodies)
+    middle[SIZE // 8 : -SIZE // 8, SIZE // 8 : -SIZE // 8] = True
+    if rng.uniform() < 0.15 or bodies.mean() < 0.01:
+        return middle
+    away = cv2.distanceTransform((~bodies).astype(np.uint8), cv2.DIST_L2, 3) * pixel_mm
+    return np.asarray(away < rng.uniform(15, 45))
+
+
+def _process(
+    log: Plane, machine: Machine, field: NDArray[np.bool_], rng: np.random.Generator
+) -> Gray:
     """Harmonisation, edge enhancement, window, display curve."""
     small = cv2.resize(log, (64, 64), interpolation=cv2.INTER_AREA)
     low = cv2.resize(cv2.GaussianBlur(small, (0, 0), rng.uniform(4, 9)), (SIZE, SIZE))
@@ -185,8 +199,7 @@ def _process(log: Plane, machine: Machine, rng: np.random.Generator) -> Gray:
     fine = flat - cv2.GaussianBlur(flat, (0, 0), rng.uniform(1.5, 4))
     flat = flat + rng.uniform(*machine.sharpen) * fine
     cut = rng.uniform(*machine.window)
-    inner = flat[SIZE // 8 : -SIZE // 8, SIZE // 8 : -SIZE // 8]
-    black, white = np.percentile(inner, (100 - cut, cut))
+    black, white = np.percentile(flat[field], (100 - cut, cut))
     value = np.clip((black - flat) / max(float(black - white), 1e-3), 0, 1)
     return np.asarray(255 * value ** rng.uniform(*machine.gamma) + 0.5, np.uint8)
 
