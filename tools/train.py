@@ -155,13 +155,13 @@ def train(given: argparse.Namespace) -> None:
     )
     begin = last = time.monotonic()
     losses: list[float] = []
-    for image, masks, truth in loader:
+    for batch in mixed(loader, given.seed):
         done = min((time.monotonic() - begin) / 60 / given.minutes, 1.0)
         warm, falling = min(1.0, (seen + 1) / 1500), max(0.5 + 0.5 * np.cos(np.pi * done), 0.01)
         for group in optimiser.param_groups:
             group["lr"] = given.rate * warm * falling
-        losses.append(step(network, optimiser, (image, masks, truth)))
-        seen += len(image)
+        losses.append(step(network, optimiser, batch))
+        seen += len(batch[0])
         if time.monotonic() - last > 60 * given.every or done >= 1:
             last = time.monotonic()
             row = {"minutes": (last - begin) / 60, "seen": seen, "loss": float(np.mean(losses))}
@@ -172,9 +172,21 @@ def train(given: argparse.Namespace) -> None:
             return
 
 
-def step(
-    network: nn.Module, optimiser: torch.optim.Optimizer, batch: tuple[Tensor, Tensor, Tensor]
-) -> float:
+def mixed(loader: DataLoader[tuple[Tensor, ...]], seed: int) -> Iterator[tuple[Tensor, ...]]:
+    """Batches mixed from the last 4, so that a batch shows many patients, and still some twins."""
+    rng, pool = np.random.default_rng(seed), []
+    for batch in loader:
+        pool.append(batch)
+        if len(pool) < 4:
+            continue
+        planes = [torch.cat([p[k] for p in pool]) for k in range(len(batch))]
+        order = torch.from_numpy(rng.permutation(len(planes[0])))
+        for chosen in order.split(len(batch[0])):
+            yield tuple(p[chosen] for p in planes)
+        pool.clear()
+
+
+def step(network: nn.Module, optimiser: torch.optim.Optimizer, batch: tuple[Tensor, ...]) -> float:
     """One step on one batch; returns the loss."""
     image, masks, truth = batch
     target = F.avg_pool2d(masks.float() / 255, 2).round()
