@@ -1,7 +1,9 @@
 """The command line: wires the parts, prints one sentence on an error, sets the exit code."""
 
+import io
 import json
 import logging
+import math
 import sys
 import tempfile
 import traceback
@@ -54,7 +56,7 @@ EngineOption = Annotated[EngineName, typer.Option(help="What computes")]
 def live(
     source: Source = "simulated:",
     seconds: Annotated[
-        float | None, typer.Option(min=0.1, help="End after so long; else when you quit")
+        float | None, typer.Option(min=0.1, max=1e6, help="End after so long; else when you quit")
     ] = None,
     headless: Annotated[bool, typer.Option("--headless", help="Paint on no screen")] = False,
     full_screen: Annotated[bool, typer.Option("--full-screen", help="Cover the screen")] = False,
@@ -83,6 +85,8 @@ def live(
     from orapp.overlay import OverlayRules
     from orapp.sources import open_source
 
+    if seconds is not None and not math.isfinite(seconds):
+        raise OrappError("--seconds is no number", "give seconds, or leave it out")
     for path in (report, screenshot):
         if path is not None:
             check_writable(path)
@@ -94,10 +98,13 @@ def live(
         return LiveSession(frames, spec, rules=rules, on_news=on_news)
 
     figures, error = run_live(make, RunOptions(seconds or 0.0, headless, full_screen, screenshot))
-    _print_summary(figures)
     if report is not None:
         text = json.dumps(figures, indent=2) + "\n"
-        replace_file(report, lambda part: _write(part, text))
+        try:
+            replace_file(report, lambda part: _write(part, text))
+        except OrappError as unwritten:
+            error = error or unwritten
+    _print_summary(figures)
     if error is not None:
         raise error
 
@@ -184,10 +191,20 @@ def common(
 
 def main() -> None:
     """Runs the command; an error is one sentence and exit code 2, a fault of ours is 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files may hold anything
     try:
         app()
     except OrappError as error:
         print(f"orapp: {error}.", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except OSError as error:
+        name = Path(str(error.filename or "a file")).name[:80]
+        why = (error.strerror or type(error).__name__).lower()
+        print(f"orapp: '{name}' can't be used ({why}); check the path.", file=sys.stderr)
         sys.exit(2)
     except Exception:
         with tempfile.NamedTemporaryFile("w", prefix="orapp-", suffix=".log", delete=False) as log:

@@ -18,6 +18,7 @@ def check_writable(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             raise IsADirectoryError(21, "it is a folder")
+        path.exists()  # a name that is too long is told here
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
@@ -34,14 +35,19 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
     Raises:
         OrappError: it can't be written.
     """
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
-        write(part)
-        os.replace(part, path)  # noqa: PTH105
+        place = path.resolve()  # what a link points to, not the link
+        if place.exists() and not place.is_file():  # a device: there is nothing to replace
+            write(place)
+            return
+        part = place.with_name(f".{place.stem[:200]}.part{place.suffix}")
+        try:
+            write(part)
+            os.replace(part, place)  # noqa: PTH105
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
         raise _cannot(path, error) from None
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _cannot(path: Path, error: OSError) -> OrappError:

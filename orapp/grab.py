@@ -1,6 +1,7 @@
 """FrameGrabber: the only capture thread. It stamps, recognises, and offers to its watchers."""
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -195,7 +196,7 @@ class FrameGrabber:
         """What a failed read means: reconnect (True), or the end of a file (False)."""
         assert self._format is not None
         told = error if isinstance(error, OrappError) else _unforeseen(error)
-        self._set_signal(Signal.LOST, told.what)
+        self._set_signal(Signal.LOST, _without_names(told.what))
         if self._format.finite and not isinstance(error, SignalLost):
             self._error = told
             return False
@@ -272,6 +273,11 @@ class FrameGrabber:
             self._on_signal()
         except Exception as error:
             self._watcher_failed(error)
+
+
+def _without_names(text: str) -> str:
+    """For log and report: the name of a file may be a patient's."""
+    return re.sub(r"'[^']*'|'.*'", "the file", text)
 
 
 def _unforeseen(error: Exception) -> OrappError:

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from orapp.engines import EngineSpec
-from orapp.engines.trust import find_model, load_manifest
+from orapp.engines.trust import check_model
 from orapp.errors import OrappError
 from orapp.events import EventLog
 from orapp.frames import AiStatus, Frame, Segmentation, Signal
@@ -73,7 +73,7 @@ class LiveSession:
             OrappError: the model is not to be trusted or the source does not open; nothing is
                 left running then.
         """
-        load_manifest(find_model(self._engine.model))
+        check_model(self._engine.model)
         self._started_ns = time.monotonic_ns()
         self._stopped_ns = 0
         with ExitStack() as started:

@@ -2,7 +2,9 @@
 
 import json
 import os
+import struct
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -17,6 +19,7 @@ from orapp.sources import EndOfSource, Picture, SourceFormat, open_source
 from orapp.walk import walk
 
 MAX_SIDE = 4096
+PNG_END = b"IEND\xaeB`\x82"
 
 
 class PngSource:
@@ -45,15 +48,20 @@ class PngSource:
 
 
 def _grey(path: Path) -> Gray:
-    data = np.frombuffer(path.read_bytes(), np.uint8)
     try:
-        picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
-    except cv2.error:
-        picture = None
+        raw = path.read_bytes()
+    except OSError as error:
+        what = f"'{path.name}' can't be read: {error.strerror}"
+        raise OrappError(what, "check its permissions") from None
+    picture = None
+    # Looked at before libpng does: it has words of its own for a cut file, and takes any size.
+    if raw.startswith(b"\x89PNG\r\n\x1a\n") and raw.rstrip(b"\0").endswith(PNG_END):
+        if max(struct.unpack(">II", raw[16:24])) > MAX_SIDE:
+            raise OrappError(f"'{path.name}' is larger than {MAX_SIDE} pixels", "export it smaller")
+        with suppress(cv2.error):
+            picture = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_UNCHANGED)
     if picture is None:
         raise OrappError(f"'{path.name}' is not a PNG that can be read", "export it again")
-    if max(picture.shape[:2]) > MAX_SIDE:
-        raise OrappError(f"'{path.name}' is larger than {MAX_SIDE} pixels", "export it smaller")
     if picture.ndim == 3:
         colour = picture[..., :3]
         if np.ptp(colour, axis=2).any():
@@ -78,9 +86,7 @@ def segment_files(paths: Sequence[Path], out: Path, spec: EngineSpec) -> Iterato
         OrappError: a path doesn't exist, `out` can't be written, or a file can't be read; what was
             written before stays.
     """
-    for path in paths:
-        if not path.exists():
-            raise OrappError(f"'{path.name}' does not exist", "check the path")
+    paths = _listed(paths, out)
     names = _unique_names(paths)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -93,6 +99,28 @@ def segment_files(paths: Sequence[Path], out: Path, spec: EngineSpec) -> Iterato
         ) from None
 
 
+def _listed(paths: Sequence[Path], out: Path) -> list[Path]:
+    """The inputs, with PNGs for a folder of PNGs; none of them may lie where the results go."""
+    listed: list[Path] = []
+    for path in paths:
+        try:
+            pictures = sorted(path.glob("*.png")) if path.is_dir() else []
+            there = path.is_dir() or path.is_file()
+        except OSError as error:
+            what = f"'{path.name}' can't be read: {error.strerror}"
+            raise OrappError(what, "check its permissions") from None
+        if not there:
+            raise OrappError(f"'{path.name}' does not exist", "check the path")
+        listed += pictures or [path]
+    folder = out.resolve()
+    for path in listed:
+        if folder in (path.resolve(), path.resolve().parent):
+            raise OrappError(
+                f"'{path.name}' lies in the folder for the results", "choose another with --out"
+            )
+    return listed
+
+
 def _segment_one(
     path: Path, name: str, out: Path, results: TextIO, segmenter: Segmenter
 ) -> Iterator[Segmentation]:
@@ -101,7 +129,7 @@ def _segment_one(
     for frame, segmentation in walk(source, segmenter):
         mask = out / f"{name}_{frame.index:04d}.png"
         _write_mask(mask, frame, segmentation)
-        results.write(_line(path, frame, segmentation) + "\n")
+        results.write(_line(path, mask, frame, segmentation) + "\n")
         results.flush()
         yield segmentation
 
@@ -116,11 +144,12 @@ def _write_mask(path: Path, frame: Frame, segmentation: Segmentation) -> None:
     os.replace(part, path)  # noqa: PTH105
 
 
-def _line(path: Path, frame: Frame, segmentation: Segmentation) -> str:
+def _line(path: Path, mask: Path, frame: Frame, segmentation: Segmentation) -> str:
     return json.dumps(
         {
             "file": path.name,
             "frame": frame.index,
+            "mask": mask.name,
             "outlines": [o.points.round(2).tolist() for o in segmentation.outlines],
             "score": round(segmentation.score, 4),
             "view_supported": segmentation.view_supported,

@@ -18,7 +18,9 @@ from tests.sources import SquareSource
 ENVIRONMENT = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
 
 
-def orapp(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def orapp(
+    *arguments: str, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "orapp", *map(str, arguments)],
         env={**ENVIRONMENT, **environment},
@@ -26,6 +28,7 @@ def orapp(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
         text=True,
         timeout=90,
         check=False,
+        cwd=cwd,
     )
 
 
@@ -92,6 +95,48 @@ def test_a_model_that_is_not_there_or_not_itself(tmp_path, bright_model):
     (folder / "manifest.toml").write_text("name = 1")
     done = orapp("live", "--headless", "--model", folder, "--seconds", "2")
     assert_one_sentence(done, "manifest.toml of bad")
+    (folder / "manifest.toml").write_text((bright_model / "manifest.toml").read_text())
+    with (folder / "model.onnx").open("ab") as model:
+        model.write(b"x")
+    done = orapp("live", "--headless", "--model", folder, "--seconds", "2")
+    assert_one_sentence(done, "is not the file that its manifest names")
+
+
+def test_a_folder_in_the_way_does_not_take_the_place_of_the_model_that_ships(
+    tmp_path, bright_model
+):
+    shutil.copytree(bright_model, tmp_path / "pfnet-lite")
+    cv2.imwrite(str(tmp_path / "a.png"), SquareSource().picture(5))
+    done = orapp("segment", tmp_path / "a.png", "--out", tmp_path / "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "1 frames, 0 with an outline" in done.stdout
+
+
+def test_a_link_is_written_through_and_stays_a_link(tmp_path, bright_model):
+    clip = write_clip(tmp_path / "clip.mkv", 5)
+    (tmp_path / "real.json").write_text("")
+    (tmp_path / "link.json").symlink_to(tmp_path / "real.json")
+    orapp(
+        *("live", "--headless", "--source", f"file:{clip}", "--model", bright_model),
+        *("--report", tmp_path / "link.json"),
+    )
+    assert (tmp_path / "link.json").is_symlink()
+    assert json.loads((tmp_path / "real.json").read_text())["frames"]["captured"] == 5
+
+
+def test_the_name_of_a_file_is_in_no_report_and_no_log(tmp_path, bright_model):
+    data = write_clip(tmp_path / "clip.mkv").read_bytes()
+    (tmp_path / "DOE_JOHN.mkv").write_bytes(data[: len(data) // 2])
+    report = tmp_path / "report.json"
+    done = orapp(
+        *("--verbose", "live", "--headless", "--source", f"file:{tmp_path / 'DOE_JOHN.mkv'}"),
+        *("--model", bright_model, "--report", report),
+    )
+    *log, sentence = done.stderr.splitlines()
+    assert "'DOE_JOHN.mkv' ends in the middle of a frame" in sentence
+    assert log
+    assert "DOE" not in "".join(log)
+    assert "DOE" not in report.read_text()
 
 
 def test_a_report_that_cannot_be_written_is_told_before_the_run(tmp_path):
@@ -103,6 +148,16 @@ def test_a_report_that_cannot_be_written_is_told_before_the_run(tmp_path):
 def test_no_display_is_one_sentence():
     environment = dict.fromkeys(("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"), "")
     assert_one_sentence(orapp("live", **environment), "run with --headless")
+    environment["DISPLAY"] = ":7777"
+    assert_one_sentence(orapp("live", **environment), "display :7777 does not answer")
+
+
+@pytest.mark.parametrize("seconds", ["inf", "nan", "-1"])
+def test_a_length_that_is_none(seconds):
+    done = orapp("live", "--headless", f"--seconds={seconds}")
+    assert done.returncode == 2
+    assert "seconds" in done.stderr
+    assert "fault" not in done.stderr
 
 
 def test_a_finite_clip_ends_the_run_and_everything_is_written(tmp_path, bright_model):

@@ -188,6 +188,46 @@ def test_a_voi_lut_is_looked_up_and_spans_all_its_bits(tmp_path):
     np.testing.assert_array_equal(greys(path), np.rint(table[values] / 4095 * 255))
 
 
+def test_a_long_voi_lut_may_put_out_8_bits(tmp_path):
+    values, item = stored_run(12), Dataset()
+    table = np.minimum(np.arange(4096) // 8, 255).astype(np.uint16)
+    item.LUTDescriptor, item.LUTData = [4096, 0, 8], table.tobytes()
+    path = write(tmp_path / "run.dcm", values, VOILUTSequence=Sequence([item]))
+    np.testing.assert_array_equal(greys(path), table[values])
+
+
+def macros(centre, slope):
+    window, change, group = Dataset(), Dataset(), Dataset()
+    window.WindowCenter, window.WindowWidth = centre, 500
+    change.RescaleSlope, change.RescaleIntercept, change.RescaleType = slope, 0, "US"
+    group.FrameVOILUTSequence = Sequence([window])
+    group.PixelValueTransformationSequence = Sequence([change])
+    return group
+
+
+def test_an_enhanced_run_has_its_window_and_rescale_in_functional_groups(tmp_path):
+    values = stored_run(12)
+    shared = {"SharedFunctionalGroupsSequence": Sequence([macros(3000, 2)])}
+    path = write(tmp_path / "run.dcm", values, **shared)
+    np.testing.assert_array_equal(greys(path), linear(values * 2.0, 3000, 500))
+    each = [macros(3000, 2) for _ in values]
+    path = write(tmp_path / "each.dcm", values, PerFrameFunctionalGroupsSequence=Sequence(each))
+    np.testing.assert_array_equal(greys(path), linear(values * 2.0, 3000, 500))
+    each[1] = macros(2000, 2)
+    path = write(tmp_path / "other.dcm", values, PerFrameFunctionalGroupsSequence=Sequence(each))
+    _, _, error = read_all(path)
+    assert error is not None
+    assert "'other.dcm' has another window or rescale for each frame" in error.what
+
+
+def test_empty_optional_elements_are_as_good_as_absent(tmp_path):
+    values = stored_run(12)
+    window = {"WindowCenter": 300, "WindowWidth": 3000}
+    empty = {"VOILUTSequence": Sequence([]), "RescaleSlope": None}
+    path = write(tmp_path / "run.dcm", values, **window, **empty)
+    np.testing.assert_array_equal(greys(path), linear(values, 300, 3000))
+
+
 def test_a_sigmoid_window_is_a_sigmoid(tmp_path):
     values = stored_run(12)
     more = {"WindowCenter": 2000, "WindowWidth": 1000, "VOILUTFunction": "SIGMOID"}

@@ -1,6 +1,7 @@
 """Segmenting in-process: single frames, whole sources, and files by `orapp segment`'s function."""
 
 import json
+import os
 
 import cv2
 import numpy as np
@@ -65,6 +66,39 @@ def test_the_score_looks_at_the_highest_probabilities():
     half[:3, :10] = 255
     assert score(half) == pytest.approx(0.5)
     assert score(np.full((100, 100), 255, np.uint8)) == 1
+
+
+def test_results_never_overwrite_what_they_came_from(bright, tmp_path):
+    for name in ("x.png", "x_0000.png"):
+        cv2.imwrite(str(tmp_path / name), scene())
+    before = (tmp_path / "x_0000.png").read_bytes()
+    paths = [tmp_path / "x.png", tmp_path / "x_0000.png"]
+    with pytest.raises(OrappError, match="'x.png' lies in the folder for the results"):
+        list(segment_files(paths, tmp_path, EngineSpec(str(bright))))
+    assert (tmp_path / "x_0000.png").read_bytes() == before
+
+
+def test_a_folder_of_pictures_is_taken_in_the_order_of_their_names(bright, tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in ("b.png", "a.png"):
+        cv2.imwrite(str(tmp_path / "in" / name), scene())
+    done = list(segment_files([tmp_path / "in"], tmp_path / "out", EngineSpec(str(bright))))
+    assert len(done) == 2
+    lines = [json.loads(x) for x in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
+    assert [(line["file"], line["mask"]) for line in lines] == [
+        ("a.png", "a_0000.png"),
+        ("b.png", "b_0000.png"),
+    ]
+
+
+def test_a_cut_picture_and_a_pipe_are_told_in_our_own_words(bright, tmp_path, capfd):
+    cv2.imwrite(str(tmp_path / "whole.png"), scene())
+    (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:2000])
+    os.mkfifo(tmp_path / "pipe.png")
+    for name in ("cut.png", "pipe.png"):
+        with pytest.raises(OrappError, match=f"'{name}'"):
+            list(segment_files([tmp_path / name], tmp_path / "out", EngineSpec(str(bright))))
+    assert "libpng" not in capfd.readouterr().err
 
 
 def test_walk_drops_nothing_and_closes_the_source(segmenter):

@@ -440,6 +440,21 @@ def test_a_slot_grows_with_its_frames_and_goes():
     assert our_shared_memory() == before
 
 
+def test_what_a_killed_program_has_left_is_swept_away(bench):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left = Path("/dev/shm", f"orapp-{dead.pid}-abcd")
+    mine = Path("/dev/shm", f"orapp-{os.getpid()}-abcd")
+    for path in (left, mine):
+        path.write_bytes(b"x")
+    try:
+        bench().wait_for(AiState.READY)
+        assert not left.exists()
+        assert mine.exists()
+    finally:
+        mine.unlink()
+
+
 def test_shared_memory_that_is_not_there_is_an_error_and_not_a_bus_error():
     before, disk = our_shared_memory(), os.statvfs("/dev/shm")
     with pytest.raises(OSError, match=r"No space left|Cannot allocate"):

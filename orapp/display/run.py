@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -64,6 +65,8 @@ def run_live(
         ending = _Ending(window, session, options)
         application.exec()
         ending.stop()
+        if options.screenshot is not None and ending.picture is None:
+            ending.picture = window.grab()  # the surgeon has closed it
         session.grabber.stop()
         window.drain()
     finally:
@@ -80,14 +83,32 @@ def run_live(
 
 
 def _application(options: RunOptions) -> QApplication:
+    if os.environ.get("QT_QPA_PLATFORM_PLUGIN_PATH", "").endswith("cv2/qt/plugins"):
+        del os.environ["QT_QPA_PLATFORM_PLUGIN_PATH"]  # opencv-python's, for a Qt of its own
     if options.headless:
-        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    elif sys.platform == "linux" and not any(
-        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
-    ):
-        raise OrappError("there is no display", "set DISPLAY, or run with --headless")
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    elif sys.platform == "linux":
+        _check_display()
     existing = QApplication.instance()
     return existing if isinstance(existing, QApplication) else QApplication(["orapp"])
+
+
+def _check_display() -> None:
+    """Qt ends the program where there is no display: asked before, it is one sentence."""
+    if (os.environ.get("QT_QPA_PLATFORM") or "xcb") != "xcb" or os.environ.get("WAYLAND_DISPLAY"):
+        return
+    display = os.environ.get("DISPLAY", "")
+    if not display:
+        raise OrappError("there is no display", "set DISPLAY, or run with --headless")
+    host, _, number = display.rpartition(":")
+    if host not in ("", "unix") or not number.partition(".")[0].isdigit():
+        return
+    with socket.socket(socket.AF_UNIX) as server:
+        number = number.partition(".")[0]
+        for path in (f"\0/tmp/.X11-unix/X{number}", f"/tmp/.X11-unix/X{number}"):
+            if server.connect_ex(path) == 0:
+                return
+    raise OrappError(f"display {display} does not answer", "set DISPLAY, or run with --headless")
 
 
 def _show(window: SurgeonWindow, options: RunOptions) -> None:
@@ -108,7 +129,9 @@ class _Ending:
         self._end_ns = time.monotonic_ns() + int(options.seconds * 1e9) if options.seconds else 0
         self._asked_ns = 0
         self.picture: QPixmap | None = None
-        self._old = {s: signal.signal(s, self._ask) for s in (signal.SIGINT, signal.SIGTERM)}
+        asked = [signal.SIGINT, signal.SIGTERM]
+        asked += [signal.SIGHUP] if hasattr(signal, "SIGHUP") else []
+        self._old = {s: signal.signal(s, self._ask) for s in asked}
         self._timer = QTimer()
         self._timer.timeout.connect(self._look)
         self._timer.start(20)

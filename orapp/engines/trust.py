@@ -74,9 +74,14 @@ def find_model(name: str) -> Path:
     Raises:
         OrappError: there is none.
     """
-    for folder in (Path(name), models_folder() / name):
-        if (folder / MANIFEST).is_file():
-            return folder
+    # A plain name means a model that ships, whatever lies in the working directory.
+    for folder in (models_folder() / name, Path(name)):
+        try:
+            if (folder / MANIFEST).is_file():
+                return folder
+        except OSError as error:
+            what = f"model '{Path(name).name}' can't be read: {error.strerror}"
+            raise OrappError(what, "check its permissions") from None
     known = sorted(p.parent.name for p in models_folder().glob(f"*/{MANIFEST}"))
     raise OrappError(
         f"there is no model '{Path(name).name}'",
@@ -106,6 +111,19 @@ def load_manifest(folder: Path) -> Manifest:
         if not (folder / name).is_file():
             raise OrappError(f"{name} is missing beside {_in(folder)}", "install the model again")
     return manifest
+
+
+def check_model(name: str) -> None:
+    """Finds a model and reads all that its manifest names.
+
+    Raises:
+        OrappError: there is no such model, or one of its files is not what the manifest says.
+    """
+    folder = find_model(name)
+    manifest = load_manifest(folder)
+    read_checked(folder, manifest.file, manifest.sha256)
+    if manifest.torch is not None:
+        read_checked(folder, manifest.torch.file, manifest.torch.sha256)
 
 
 def read_checked(folder: Path, name: str, sha256: str) -> bytes:

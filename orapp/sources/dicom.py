@@ -15,7 +15,7 @@ from orapp.errors import OrappError
 from orapp.frames import Gray
 from orapp.sources import EndOfSource, Picture, SourceFormat
 from orapp.sources.dicom_frames import frame_count, read_header, stored_frames
-from orapp.sources.dicom_grey import GreyTable, Stored, grey_table, needs_sample, number
+from orapp.sources.dicom_grey import GreyTable, Stored, flattened, grey_table, needs_sample, number
 from orapp.sources.pace import Pace
 
 MAX_FILES = 5_000
@@ -150,8 +150,9 @@ def _grey_table(files: list[Path], head: Dataset, frames: int) -> GreyTable:
         int(head.get("BitsStored") or head.BitsAllocated),
         bool(head.get("PixelRepresentation")),
     )
-    sample = _sample(files, head, frames) if needs_sample(head, stored) else None
-    return grey_table(head, stored, sample)
+    plain = flattened(head, files[0].name)
+    sample = _sample(files, head, frames) if needs_sample(plain, stored) else None
+    return grey_table(plain, stored, sample)
 
 
 def _sample(files: list[Path], head: Dataset, frames: int) -> NDArray[Any]:

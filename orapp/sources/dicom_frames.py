@@ -13,7 +13,11 @@ from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import iter_pixels
-from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
+from pydicom.uid import (
+    JPEG2000TransferSyntaxes,
+    JPEGLSTransferSyntaxes,
+    JPEGTransferSyntaxes,
+)
 
 from orapp.errors import OrappError
 
@@ -108,12 +112,13 @@ def _check_picture(head: Dataset, name: str) -> None:
 
 
 def _check_decoder(head: Dataset, name: str) -> None:
+    """By the coding, and not by what else happens to be installed: the same file, the same word."""
     syntax = head.file_meta.TransferSyntaxUID
     try:
         available = get_decoder(syntax).is_available
     except NotImplementedError:
         available = False
-    if not available:
+    if not available or syntax in JPEGTransferSyntaxes:
         known = syntax.name if syntax.name != str(syntax) else "something unknown"
         raise OrappError(
             f"'{name}' is compressed as {known}, which orapp can't decode",

@@ -7,11 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.multival import MultiValue
-from pydicom.pixels.processing import apply_modality_lut, apply_voi
+from pydicom.pixels.processing import apply_modality_lut
 
+from orapp.errors import OrappError
 from orapp.frames import Gray, read_only
 
 PERCENTILES = (0.5, 99.5)
+FRAME_MACROS = ("FrameVOILUTSequence", "PixelValueTransformationSequence")
+"""Where enhanced objects keep window and rescale (PS3.3 C.7.6.16)."""
 XA_CLASSES = ("1.2.840.10008.5.1.4.1.1.12.1", "1.2.840.10008.5.1.4.1.1.12.2")
 
 
@@ -50,6 +53,33 @@ class GreyTable:
     def grey(self, pixels: NDArray[Any]) -> Gray:
         """(H, W) stored values as (H, W) uint8."""
         return read_only(self.table[self.stored.index(pixels)])
+
+
+def flattened(head: Dataset, name: str) -> Dataset:
+    """The header with window and rescale where a plain one has them, and no empty ones.
+
+    Raises:
+        OrappError: they differ from frame to frame.
+    """
+    flat = Dataset()
+    flat.update(head)
+    shared, frames = (
+        list(head.get(f"{kind}FunctionalGroupsSequence") or ()) for kind in ("Shared", "PerFrame")
+    )
+    for macro in FRAME_MACROS:
+        own = [frame[macro][0] for frame in frames if frame.get(macro)]
+        if any(item != own[0] for item in own[1:]):
+            raise OrappError(
+                f"'{name}' has another window or rescale for each frame", "export it with one"
+            )
+        for group in shared[:1]:
+            own += [group[macro][0]] if group.get(macro) else []
+        if own:
+            flat.update(own[0])
+    for keyword in ("VOILUTSequence", "ModalityLUTSequence", "RescaleSlope"):
+        if keyword in flat and flat.get(keyword) in (None, "", []):
+            del flat[keyword]
+    return flat
 
 
 def needs_sample(head: Dataset, stored: Stored) -> bool:
@@ -105,10 +135,10 @@ def _modality(head: Dataset, values: NDArray[np.int32]) -> tuple[NDArray[np.floa
     for_display = relation in ("LOG", "DISP") and str(head.get("SOPClassUID", "")) in XA_CLASSES
     if for_display or not ("ModalityLUTSequence" in head or "RescaleSlope" in head):
         return values.astype(np.float64), ""
-    rescaled = np.asarray(apply_modality_lut(values, head), np.float64)
     if "ModalityLUTSequence" in head:
-        return rescaled, "modality LUT"
-    slope, intercept = number(head, "RescaleSlope"), number(head, "RescaleIntercept") or 0
+        return np.asarray(apply_modality_lut(values, head), np.float64), "modality LUT"
+    slope, intercept = number(head, "RescaleSlope") or 1.0, number(head, "RescaleIntercept") or 0.0
+    rescaled = np.asarray(values * slope + intercept, np.float64)
     return rescaled, f"rescale {slope:g}/{intercept:g}"
 
 
@@ -139,7 +169,18 @@ def _windowed(
 
 
 def _looked_up(head: Dataset, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """0 to 1 by the first VOI LUT, whose third descriptor says how many bits it puts out."""
-    bits = int(head.VOILUTSequence[0].LUTDescriptor[2])
-    whole = np.round(values).astype(np.int64)
-    return np.asarray(apply_voi(whole, head), np.float64) / ((1 << bits) - 1)
+    """0 to 1 by the first VOI LUT (PS3.3 C.11.2.1.1): its length, first value, and bits.
+
+    Not by pydicom's apply_voi: its index has the type of the output, and wraps at 256 where a
+    long table puts out 8 bits.
+    """
+    item = head.VOILUTSequence[0]
+    length, first, bits = (int(n) for n in item.LUTDescriptor)
+    data = item.LUTData
+    if isinstance(data, bytes):
+        data = np.frombuffer(data, "<u2" if len(data) >= 2 * (length or 65536) else np.uint8)
+    table = np.atleast_1d(np.asarray(data, np.float64))[: length or 65536]
+    if first > 32767 and values.min() < 0:
+        first -= 65536
+    at = np.clip(np.round(values) - first, 0, len(table) - 1).astype(np.int64)
+    return np.asarray(table[at] / ((1 << bits) - 1), np.float64)

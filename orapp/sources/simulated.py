@@ -152,7 +152,8 @@ def parse_options(uri: str) -> Options:
         except ValueError as error:
             raise OrappError(f"'{name}={text}' can't be simulated", f"it takes {error}") from None
     options = Options(**given)  # type: ignore[arg-type]
-    if options.video and round(options.video / options.rate, 6) % 1:
+    times = options.video / options.rate
+    if options.video and (times < 1 or round(times, 6) % 1):
         raise OrappError(
             f"video={options.video:g} is not a multiple of rate={options.rate:g}",
             "choose one, such as video=60 with rate=15",

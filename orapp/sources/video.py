@@ -147,7 +147,10 @@ def _whole_frames(container: InputContainer, stream: VideoStream) -> Iterator[av
         if packet.size and packet.is_corrupt:
             yield from stream.codec_context.decode(None)
             raise ValueError("a packet is cut off")
-        yield from packet.decode()
+        for frame in packet.decode():
+            if frame.is_corrupt:  # parts of it are FFmpeg's guess, not X-ray
+                raise ValueError("a frame is damaged")
+            yield frame
 
 
 class _Times:
@@ -181,6 +184,8 @@ class _Times:
         gap_ms = -1.0 if stamp_ms is None else stamp_ms - self._last_stamp_ms
         if not 0 <= gap_ms <= MAX_GAP_MS:
             gap_ms = self.interval_ms
+            if stamp_ms is not None and stamp_ms < self._last_stamp_ms:
+                self._unit_ms = None  # out of order, as AVI's are: from here the rate counts
         self._last_stamp_ms = self._last_stamp_ms + gap_ms if stamp_ms is None else stamp_ms
         self._last_ms += gap_ms
         return self._last_ms
@@ -194,7 +199,8 @@ def _stated_end_ms(container: InputContainer, stream: VideoStream) -> float:
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base * 1000)
     if container.duration and len(container.streams) == 1:
-        return float(Fraction(container.duration, av.time_base) * 1000)
+        start = max(container.start_time or 0, 0)
+        return float(Fraction(container.duration - start, av.time_base) * 1000)
     return 0.0
 
 

@@ -43,7 +43,9 @@ def run_child(
 
 def _stand_behind_the_picture(parent_pid: int) -> None:
     """Dies with the parent, leaves Ctrl-C to it, and is the first to go when memory is short."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # meant for the program: the parent ends us
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         Path("/proc/self/oom_score_adj").write_text("500")

@@ -15,7 +15,7 @@ from orapp.frames import AiState, AiStatus, Frame, Segmentation
 from orapp.latest import Latest
 from orapp.worker.offers import Doorbell, Offers
 from orapp.worker.process import ChildFault, ChildProcess
-from orapp.worker.slots import Desk, FrameSlot
+from orapp.worker.slots import Desk, FrameSlot, sweep
 from orapp.worker.watch import Punctuality, WorkerLimits, judge
 
 log = logging.getLogger("orapp")
@@ -98,6 +98,7 @@ class SegmentationProcess:
 
     def start(self) -> None:
         """Starts the supervisor and returns; the child loads its model meanwhile."""
+        sweep()
         self._bell = Doorbell()
         self._thread = threading.Thread(target=self._supervise, name="orapp-worker", daemon=True)
         self._thread.start()

@@ -4,6 +4,7 @@ import os
 import secrets
 import struct
 import sys
+from contextlib import suppress
 from multiprocessing import resource_tracker
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
@@ -34,6 +35,15 @@ def create_block(size: int) -> SharedMemory:
         release(block)
         raise
     return block
+
+
+def sweep() -> None:
+    """Removes what programs that were killed have left: blocks whose process is gone."""
+    for path in Path("/dev/shm").glob(f"{PREFIX}*-*"):
+        owner = path.name.removeprefix(PREFIX).partition("-")[0]
+        if owner.isdigit() and not Path("/proc", owner).exists():
+            with suppress(OSError):
+                path.unlink()
 
 
 def _reserve(name: str, size: int) -> None:
