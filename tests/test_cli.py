@@ -102,9 +102,7 @@ def test_a_model_that_is_not_there_or_not_itself(tmp_path, bright_model):
     assert_one_sentence(done, "is not the file that its manifest names")
 
 
-def test_a_folder_in_the_way_does_not_take_the_place_of_the_model_that_ships(
-    tmp_path, bright_model
-):
+def test_a_folder_in_the_way_is_not_taken_for_the_model_that_ships(tmp_path, bright_model):
     shutil.copytree(bright_model, tmp_path / "pfnet-lite")
     cv2.imwrite(str(tmp_path / "a.png"), SquareSource().picture(5))
     done = orapp("segment", tmp_path / "a.png", "--out", tmp_path / "out", cwd=tmp_path)
