@@ -73,7 +73,7 @@ def test_results_never_overwrite_what_they_came_from(bright, tmp_path):
         cv2.imwrite(str(tmp_path / name), scene())
     before = (tmp_path / "x_0000.png").read_bytes()
     paths = [tmp_path / "x.png", tmp_path / "x_0000.png"]
-    with pytest.raises(OrappError, match="'x[.]png' lies in the folder for the results"):
+    with pytest.raises(OrappError, match=r"'x[.]png' lies in the folder for the results"):
         list(segment_files(paths, tmp_path, EngineSpec(str(bright))))
     assert (tmp_path / "x_0000.png").read_bytes() == before
 
