@@ -6,7 +6,7 @@ import pytest
 from orapp.engines import EngineSpec, open_engine
 from orapp.segment import Segmenter, shrink
 from orapp.sources.simulated import SimulatedRun, parse_options
-from tools.evaluate import cases, summary
+from tools.evaluate_demo import cases, summary
 
 SEEDS = 8
 

@@ -1,121 +1,262 @@
-"""Measures a model on simulated C-arm runs: poses and seeds that training never sees.
+"""Compares trained networks on the same pictures: tables, ROC curves, learning curves.
 
-    python -m tools.evaluate --model pfnet-lite --seeds 60 --out docs/measurements/pfnet-lite.json
+    python -m tools.evaluate --data build/simulated/index.csv --out docs/evaluation \
+        --weights pfnet-lite=build/train/weights.safetensors unet=build/unet/weights.safetensors
 
-For each seed a fractured and a healthy run go through the same Segmenter as in the app, some
-exposures each (before, while and after the trocar comes). Every Dice stands beside that of a fixed
-central ellipse on the same pictures. What counts as outlined is what the surgeon would see.
+What each figure is: Dice, IoU and HD95 (95th percentile of the Hausdorff distance, in pixels of
+the network's map) are of the fracture's mask on pictures that show a fracture which is not occult;
+pixel accuracy counts all pixels of all pictures; sensitivity, specificity, accuracy and AUC are
+per picture, from the network's judgement, at the threshold that is best on validation (Youden).
+Intervals are 95 %, from 1000 bootstrap samples of patients.
 """
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
+import matplotlib as mpl
 import numpy as np
+import torch
+from monai.metrics import compute_hausdorff_distance
 from numpy.typing import NDArray
 from rich.progress import track
+from safetensors.torch import load_file
 
-from orapp.engines import EngineSpec, open_engine
-from orapp.frames import Frame, Segmentation
-from orapp.segment import Segmenter
-from orapp.sources.simulated import SimulatedRun, parse_options
+from orapp.pfnet.export import standardise
+from tools.comparators import NETWORKS, forward, giga_macs
+from tools.pictures import Entry, load, read_index
 from tools.train import ellipse
 
-FIRST_SEED = 100_000
-"""Seeds of the evaluation; the app's own are small numbers, training has layers of its own."""
-EXPOSURES = (0, 60, 110, 170)
+mpl.use("Agg")
+from matplotlib import pyplot as plt
+
+SIDE = 256
+SAMPLES = 1000
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """One picture of one run: its Dice (None if healthy), the ellipse's, the score, outlined."""
+class Seen:
+    """What one network said about every picture.
 
-    scene: str
-    law: str
-    dice: float | None
-    fixed: float | None
-    score: float
-    outlined: bool
+    Attributes:
+        name: of the network.
+        gmac: its cost on one picture, 1e9 multiplications and additions.
+        dice, iou, hd95: per picture; NaN where nothing is broken, HD95 also where nothing is found.
+        pixels: part of the pixels that are right.
+        bodies: Dice of all vertebral bodies.
+        score: judgement that a body is broken, 0 to 1.
+    """
+
+    name: str
+    gmac: float
+    dice: NDArray[np.float64]
+    iou: NDArray[np.float64]
+    hd95: NDArray[np.float64]
+    pixels: NDArray[np.float64]
+    bodies: NDArray[np.float64]
+    score: NDArray[np.float64]
 
 
-def cases(segmenter: Segmenter, seeds: int, size: int = 1024) -> Iterator[Case]:
-    """Every picture of the evaluation."""
-    fixed = ellipse(size)
-    for seed in track(range(FIRST_SEED, FIRST_SEED + seeds), description="runs"):
-        for scene in ("fracture", "healthy"):
-            run = SimulatedRun(parse_options(f"simulated:?scene={scene}&seed={seed}&size={size}"))
-            for exposure in EXPOSURES:
-                frame = Frame(exposure, run.picture(exposure), 0, exposure)
-                yield _case(scene, run, exposure, segmenter.segment(frame), fixed)
+def see(name: str, weights: Path, stored: NDArray[np.uint8]) -> Seen:
+    """Runs a trained network on (N, 3, SIDE, SIDE) uint8."""
+    network = NETWORKS[name]()
+    cost = giga_macs(network)
+    network.load_state_dict(load_file(weights))
+    network.eval()
+    rows = []
+    with torch.no_grad():
+        for planes in track(stored, name):
+            outputs, judged = forward(network, standardise(torch.from_numpy(planes[None, :1])))
+            found = outputs[-1][0].numpy() > 0
+            rows.append((*_compare(found, planes[1:] > 127), float(torch.sigmoid(judged[0, 0]))))
+    return Seen(name, cost, *np.array(rows, float).T)
 
 
-def _case(
-    scene: str, run: SimulatedRun, exposure: int, seen: Segmentation, fixed: NDArray[np.bool_]
-) -> Case:
-    law = run.fracture.law if run.fracture else "healthy"
-    if run.fracture is None:
-        return Case(scene, law, None, None, seen.score, bool(seen.outlines))
-    truth = run.truth(exposure) > 127
-    drawn = np.zeros(truth.shape, np.uint8)
-    for outline in seen.outlines:
-        cv2.fillPoly(drawn, [np.round(outline.points).astype(np.int32)], 1)
-    return Case(
-        scene, law, dice(drawn > 0, truth), dice(fixed, truth), seen.score, bool(seen.outlines)
+def _compare(found: Flags, truth: Flags) -> tuple[float, float, float, float, float]:
+    """Dice, IoU, HD95 of the fracture; pixel accuracy; Dice of all bodies."""
+    both, either = (found[0] & truth[0]).sum(), (found[0] | truth[0]).sum()
+    broken = truth[0].any()
+    dice = 2 * both / (both + either) if broken else np.nan
+    hd95 = np.nan
+    if broken and found[0].any():
+        planes = (torch.from_numpy(p[0])[None, None].float() for p in (found, truth))
+        hd95 = float(compute_hausdorff_distance(*planes, include_background=True, percentile=95))
+    bodies = 2 * (found[1] & truth[1]).sum() / max(found[1].sum() + truth[1].sum(), 1)
+    return (
+        dice,
+        both / either if broken else np.nan,
+        hd95,
+        float((found[0] == truth[0]).mean()),
+        float(bodies),
     )
 
 
-def dice(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    """2 |A and B| / (|A| + |B|), 1 if both are empty."""
-    both = int(a.sum()) + int(b.sum())
-    return 2 * float((a & b).sum()) / both if both else 1.0
-
-
-def auc(positive: NDArray[np.floating], negative: NDArray[np.floating]) -> float:
+def auc(score: NDArray[np.float64], broken: Flags) -> float:
     """Area under the ROC curve, as the Mann-Whitney statistic."""
-    more = (positive[:, None] > negative[None]).mean()
-    return float(more + 0.5 * (positive[:, None] == negative[None]).mean())
+    positive, negative = score[broken][:, None], score[~broken][None]
+    return float((positive > negative).mean() + 0.5 * (positive == negative).mean())
 
 
-def summary(rows: list[Case]) -> dict[str, float | int]:
-    """The figures that go into the manifest and the card."""
-    broken = [r for r in rows if r.scene == "fracture"]
-    healthy = [r for r in rows if r.scene == "healthy"]
-    found = np.array([r.dice for r in broken], float)
-    by_law = {
-        f"dice_{law}": float(np.mean([r.dice for r in broken if r.law == law]))
-        for law in sorted({r.law for r in broken})
+def roc(score: NDArray[np.float64], broken: Flags) -> tuple[NDArray[np.float64], ...]:
+    """False positive rate, true positive rate and threshold, from strict to lax."""
+    order = np.argsort(-score)
+    hits = np.cumsum(broken[order]) / max(broken.sum(), 1)
+    alarms = np.cumsum(~broken[order]) / max((~broken).sum(), 1)
+    return np.r_[0, alarms], np.r_[0, hits], np.r_[np.inf, score[order]]
+
+
+def best_threshold(score: NDArray[np.float64], broken: Flags) -> float:
+    """Where sensitivity + specificity is highest (Youden 1950)."""
+    alarms, hits, thresholds = roc(score, broken)
+    return float(thresholds[int(np.argmax(hits - alarms))])
+
+
+def interval(
+    statistic: Callable[[NDArray[np.int_]], float], patients: Sequence[str], seed: int = 1
+) -> tuple[float, float]:
+    """95 % interval of a statistic of picture numbers, patients drawn with replacement."""
+    rng = np.random.default_rng(seed)
+    names, which = np.unique(np.array(patients), return_inverse=True)
+    members = [np.flatnonzero(which == k) for k in range(len(names))]
+    values = []
+    for _ in range(SAMPLES):
+        drawn = rng.integers(0, len(names), len(names))
+        values.append(statistic(np.concatenate([members[k] for k in drawn])))
+    low, high = np.nanpercentile(values, (2.5, 97.5))
+    return float(low), float(high)
+
+
+def figures(
+    seen: Seen, entries: Sequence[Entry], chosen: Flags, threshold: float
+) -> dict[str, list[float]]:
+    """Each figure with its interval, on the chosen pictures: [value, low, high]."""
+    at = np.flatnonzero(chosen)
+    patients = [f"{entries[k].centre}/{entries[k].patient}" for k in at]
+    broken = np.array([entries[k].kind != "healthy" for k in at])
+    shown = broken & np.array([not entries[k].occult for k in at]) & ~np.isnan(seen.dice[at])
+    score, alarm = seen.score[at], seen.score[at] >= threshold
+
+    def mean_of(values: NDArray[np.float64], over: Flags) -> Callable[[NDArray[np.int_]], float]:
+        return lambda k: float(np.nanmean(values[at][k][over[k]])) if over[k].any() else np.nan
+
+    everything = np.ones_like(broken)
+    judged = shown | ~broken
+    statistics: dict[str, Callable[[NDArray[np.int_]], float]] = {
+        "dice": mean_of(seen.dice, shown),
+        "iou": mean_of(seen.iou, shown),
+        "hd95_px": mean_of(seen.hd95, shown),
+        "pixel_accuracy": mean_of(seen.pixels, everything),
+        "bodies_dice": mean_of(seen.bodies, everything),
+        "sensitivity": lambda k: float(alarm[k][shown[k]].mean()) if shown[k].any() else np.nan,
+        "specificity": lambda k: float((~alarm[k][~broken[k]]).mean()),
+        "accuracy": lambda k: float((alarm[k] == broken[k])[judged[k]].mean()),
+        "auc": lambda k: auc(score[k][judged[k]], broken[k][judged[k]]),
     }
+    every = np.arange(len(at))
     return {
-        "pictures_fractured": len(broken),
-        "pictures_healthy": len(healthy),
-        "dice_mean": float(found.mean()),
-        "dice_p10": float(np.percentile(found, 10)),
-        **by_law,
-        "dice_central_ellipse": float(np.mean([r.fixed for r in broken])),
-        "fractured_outlined": float(np.mean([r.outlined for r in broken])),
-        "healthy_outlined": float(np.mean([r.outlined for r in healthy])),
-        "image_auc": auc(np.array([r.score for r in broken]), np.array([r.score for r in healthy])),
-    }
+        name: [value(every), *interval(value, patients)] for name, value in statistics.items()
+    } | {"pictures": [float(len(at))] * 3, "fractured_shown": [float(shown.sum())] * 3}
+
+
+def groups(entries: Sequence[Entry]) -> dict[str, Flags]:
+    """The groups of pictures that get a row each."""
+    split = np.array([e.split for e in entries])
+    out = {"validation": split == "val", "external": split == "external"}
+    external = split == "external"
+    for key in ("centre", "view", "scene"):
+        values = np.array([getattr(e, key) for e in entries])
+        for value in sorted(set(values[external])):
+            out[f"external, {key} {value}"] = external & (values == value)
+    return out
+
+
+def table(name: str, rows: dict[str, dict[str, list[float]]], fixed: dict[str, float]) -> str:
+    """Markdown: a row per group, value and interval in each cell."""
+    columns = list(next(iter(rows.values())))
+    shown = [c for c in columns if c not in ("pictures", "fractured_shown")]
+    lines = [
+        f"### {name}",
+        "",
+        "| | pictures | " + " | ".join(shown) + " | dice of a central ellipse |",
+        "|---" * (len(shown) + 3) + "|",
+    ]
+    for group, row in rows.items():
+        cells = [f"{row[c][0]:.3f} ({row[c][1]:.3f}-{row[c][2]:.3f})" for c in shown]
+        lines.append(
+            f"| {group} | {row['pictures'][0]:.0f} | "
+            + " | ".join(cells)
+            + f" | {fixed[group]:.3f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def draw_roc(all_seen: Sequence[Seen], entries: Sequence[Entry], out: Path) -> None:
+    """One panel for all external centres, one for each."""
+    external = {k: v for k, v in groups(entries).items() if k == "external" or "centre" in k}
+    figure, axes = plt.subplots(1, len(external), figsize=(3.6 * len(external), 3.8), squeeze=False)
+    for axis, (name, chosen) in zip(axes[0], external.items(), strict=True):
+        judged = chosen & np.array([e.kind == "healthy" or not e.occult for e in entries])
+        broken = np.array([e.kind != "healthy" for e in entries])[judged]
+        for seen in all_seen:
+            alarms, hits, _ = roc(seen.score[judged], broken)
+            area = auc(seen.score[judged], broken)
+            axis.plot(alarms, hits, label=f"{seen.name} {area:.3f}")
+        axis.plot([0, 1], [0, 1], ":", color="grey")
+        axis.set(title=name, xlabel="1 - specificity", ylabel="sensitivity", aspect="equal")
+        axis.legend(fontsize=7, loc="lower right")
+    figure.tight_layout()
+    figure.savefig(out / "roc.png", dpi=110)
+    plt.close(figure)
+
+
+def draw_curves(logs: dict[str, Path], out: Path) -> None:
+    """Dice and AUC on validation over the pictures seen."""
+    figure, axes = plt.subplots(1, 3, figsize=(11, 3.4))
+    for name, log in logs.items():
+        rows = [json.loads(line) for line in log.read_text().splitlines()]
+        for axis, key in zip(axes, ("dice", "auc", "bodies"), strict=True):
+            axis.plot([r["seen"] for r in rows], [r[key] for r in rows], label=name)
+            axis.set(title=f"{key}, validation", xlabel="pictures seen", ylim=(0, 1))
+    axes[0].legend(fontsize=7)
+    figure.tight_layout()
+    figure.savefig(out / "learning.png", dpi=110)
+    plt.close(figure)
 
 
 def main() -> None:
-    """Prints the figures, and writes them if asked to."""
+    """Writes table.md, figures.json, roc.png and learning.png."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--model", default="pfnet-lite")
-    arguments.add_argument("--engine", default="openvino")
-    arguments.add_argument("--seeds", type=int, default=60)
-    arguments.add_argument("--out", type=Path)
+    arguments.add_argument("--data", type=Path, required=True, help="index.csv")
+    arguments.add_argument("--out", type=Path, required=True)
+    arguments.add_argument("--weights", nargs="+", required=True, metavar="NETWORK=FILE")
     given = arguments.parse_args()
-    with open_engine(EngineSpec(given.model, given.engine)) as engine:
-        figures = summary(list(cases(Segmenter(engine), given.seeds)))
-    text = json.dumps({k: round(v, 4) for k, v in figures.items()}, indent=2)
+    given.out.mkdir(parents=True, exist_ok=True)
+    entries = [e for e in read_index(given.data) if e.split != "train"]
+    stored = np.stack([load(e, SIDE) for e in track(entries, "reading")])
+    files = {name: Path(file) for name, file in (w.split("=", 1) for w in given.weights)}
+    all_seen = [see(name, file, stored) for name, file in files.items()]
+    broken = np.array([e.kind != "healthy" for e in entries])
+    shown = broken & np.array([not e.occult for e in entries])
+    central = ellipse(SIDE)
+    fixed = np.array([_compare(np.stack([central] * 2), p[1:] > 127)[0] for p in stored])
+    chosen = groups(entries)
+    ellipses = {name: float(np.nanmean(fixed[where & shown])) for name, where in chosen.items()}
+    validation = chosen["validation"] & (shown | ~broken)
+    report, text = {}, ""
+    for seen in all_seen:
+        threshold = best_threshold(seen.score[validation], broken[validation])
+        rows = {g: figures(seen, entries, where, threshold) for g, where in chosen.items()}
+        report[seen.name] = {"gmac": seen.gmac, "threshold": threshold, "groups": rows}
+        text += table(f"{seen.name} ({seen.gmac:.2f} GMAC)", rows, ellipses) + "\n"
+    (given.out / "table.md").write_text(text)
+    (given.out / "figures.json").write_text(json.dumps(report, indent=1) + "\n")
+    draw_roc(all_seen, entries, given.out)
+    logs = {n: f.with_name("log.jsonl") for n, f in files.items()}
+    draw_curves({n: log for n, log in logs.items() if log.exists()}, given.out)
     print(text)
-    if given.out is not None:
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(text + "\n")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python -m tools.export_onnx --weights FILE --out engines/pfnet-lite --metrics FIGURES.json
 
-The metrics are what tools.evaluate wrote for the same weights; without them the manifest has none.
+The metrics are what tools.evaluate_demo wrote for the same weights; without them the manifest has none.
 """
 
 import argparse
@@ -21,7 +21,7 @@ TRAINED_ON = (
 
 
 def main() -> None:
-    """Exports; the metrics are those of tools/evaluate.py on the exported model."""
+    """Exports; the metrics are those of tools/evaluate_demo.py on the exported model."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--weights", type=Path, required=True)
     arguments.add_argument("--out", type=Path, required=True)
