@@ -2,7 +2,8 @@
 
     python -m tools.export_onnx --weights FILE --out engines/pfnet-lite --metrics FIGURES.json
 
-The metrics are what tools.evaluate_demo wrote for the same weights; without them the manifest has none.
+The metrics are what tools.evaluate_demo wrote for the same weights; without them the manifest
+has none.
 """
 
 import argparse
