@@ -93,7 +93,7 @@ class Segmentation:
         probability: (h, w) uint8 at the network's size, 255 is certain, read-only.
         outlines: largest first, in frame pixels.
         score: probability that the view holds a fracture, 0 to 1.
-        view_supported: False if the picture cannot be a fluoroscopic view (blank, saturated).
+        view_supported: False if the picture shows no spine (blank, saturated, something else).
         captured_ns: the frame's stamp.
         started_ns, finished_ns: stamps of the segmenting process, resize and tracing included.
         inferred_ns: duration of the engine alone, in ns.

@@ -13,8 +13,6 @@ LEAST_DEVIATION = 4.0
 """A picture with less contrast than this (grey levels) is no view: a blank screen, a cap."""
 MOST_SATURATED = 0.95
 """Nor is one with more of its pixels at the ends of the scale."""
-SCORED = 0.006
-"""Part of the picture that the score looks at: about a quarter of a vertebral body."""
 
 
 class Segmenter:
@@ -26,18 +24,20 @@ class Segmenter:
     def segment(self, frame: Frame) -> Segmentation:
         """Segments one frame: resize (INTER_AREA), infer, outline.
 
-        A picture that can't be a fluoroscopic view gets no outline, and a score of 0.
+        A picture that shows no spine gets no outline, and a score of 0. One in which the model
+        sees no fracture as a whole gets no outline either, whatever single pixels say.
         """
         started_ns = time.monotonic_ns()
         identity = self._engine.identity
         small = shrink(frame.pixels, identity.input_size)
-        supported = can_be_view(small)
         inferring_ns = time.monotonic_ns()
-        probability = read_only(self._engine.infer(small).copy())
+        seen = self._engine.infer(small)
+        probability = read_only(seen.probability.copy())
         inferred_ns = time.monotonic_ns() - inferring_ns
+        supported = can_be_view(small) and seen.spine >= identity.least_spine
         height, width = frame.pixels.shape
         outlines: tuple[Outline, ...] = ()
-        if supported:
+        if supported and seen.broken >= identity.least_broken:
             outlines = find_outlines(
                 probability, identity.threshold, identity.min_area, (height, width)
             )
@@ -47,7 +47,7 @@ class Segmenter:
             frame_size=(height, width),
             probability=probability,
             outlines=outlines,
-            score=score(probability) if supported else 0.0,
+            score=seen.broken if supported else 0.0,
             view_supported=supported,
             captured_ns=frame.captured_ns,
             started_ns=started_ns,
@@ -72,11 +72,3 @@ def can_be_view(small: Gray) -> bool:
     deviation = float(np.sqrt(counts @ (grey - mean) ** 2 / small.size))
     saturated = float(counts[:2].sum() + counts[254:].sum()) / small.size
     return deviation >= LEAST_DEVIATION and saturated <= MOST_SATURATED
-
-
-def score(probability: Gray) -> float:
-    """Mean of the highest probabilities, over `SCORED` of the picture; 0 to 1."""
-    wanted = max(round(SCORED * probability.size), 1)
-    counts = np.bincount(probability.ravel(), minlength=256)[::-1]
-    taken = np.diff(np.minimum(np.cumsum(counts), wanted), prepend=0)
-    return float(taken @ np.arange(255, -1, -1)) / (255 * wanted)

@@ -13,8 +13,13 @@ from orapp.pfnet.variants import pfnet_lite
 BRIGHT = 200
 
 
-def write_bright_model(folder: Path, size: tuple[int, int] = (64, 64)) -> Path:
-    """A model that is certain of every pixel brighter than 200, and of no other."""
+def write_bright_model(
+    folder: Path, size: tuple[int, int] = (64, 64), judged: tuple[float, float] = (1.0, 1.0)
+) -> Path:
+    """A model that is certain of every pixel brighter than 200, and of no other.
+
+    Of every picture it says the same: `judged`, that a body is broken, that it is a spine.
+    """
     shape = [1, 1, *size]
     nodes = [
         helper.make_node("Cast", ["image"], ["x"], to=TensorProto.FLOAT),
@@ -22,16 +27,25 @@ def write_bright_model(folder: Path, size: tuple[int, int] = (64, 64)) -> Path:
         helper.make_node("Cast", ["bright"], ["one"], to=TensorProto.FLOAT),
         helper.make_node("Mul", ["one", "full"], ["y"]),
         helper.make_node("Cast", ["y"], ["probability"], to=TensorProto.UINT8),
+        helper.make_node("GlobalMaxPool", ["one"], ["most"]),
+        helper.make_node("Flatten", ["most"], ["flat"]),
+        helper.make_node("Mul", ["flat", "nothing"], ["zero"]),
+        helper.make_node("Add", ["zero", "always"], ["judged"]),
     ]
     constants = [
         helper.make_tensor("level", TensorProto.FLOAT, [], [float(BRIGHT)]),
         helper.make_tensor("full", TensorProto.FLOAT, [], [255.0]),
+        helper.make_tensor("nothing", TensorProto.FLOAT, [], [0.0]),
+        helper.make_tensor("always", TensorProto.FLOAT, [1, 2], judged),
     ]
     graph = helper.make_graph(
         nodes,
         "bright",
         [helper.make_tensor_value_info("image", TensorProto.UINT8, shape)],
-        [helper.make_tensor_value_info("probability", TensorProto.UINT8, shape)],
+        [
+            helper.make_tensor_value_info("probability", TensorProto.UINT8, shape),
+            helper.make_tensor_value_info("judged", TensorProto.FLOAT, [1, 2]),
+        ],
         constants,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
@@ -41,6 +55,7 @@ def write_bright_model(folder: Path, size: tuple[int, int] = (64, 64)) -> Path:
     (folder / "manifest.toml").write_text(
         f'name = "bright"\nfile = "model.onnx"\nsha256 = "{digest}"\n'
         f"input_height = {size[0]}\ninput_width = {size[1]}\nthreshold = 0.5\nmin_area = 0.0005\n"
+        "least_broken = 0.5\nleast_spine = 0.5\n"
         'trained_on = "not trained: marks bright pixels"\nlicence = "Apache-2.0"\n'
     )
     return folder
@@ -49,7 +64,7 @@ def write_bright_model(folder: Path, size: tuple[int, int] = (64, 64)) -> Path:
 def write_random_lite(folder: Path, size: tuple[int, int] = (64, 64)) -> Path:
     """pfnet-lite with random weights of a fixed seed, as ONNX and for torch."""
     torch.manual_seed(7)
-    network = pfnet_lite()
+    network = pfnet_lite(judges=True)
     network(torch.randn(8, 1, *size))  # gives batch normalisation statistics of its own
     export(
         network,
@@ -59,6 +74,8 @@ def write_random_lite(folder: Path, size: tuple[int, int] = (64, 64)) -> Path:
         size=size,
         threshold=0.5,
         min_area=0.001,
+        least_broken=0.0,
+        least_spine=0.0,
         trained_on="nothing: random weights",
         licence="Apache-2.0",
         metrics={},

@@ -132,7 +132,9 @@ def test_frames_that_never_came_to_the_screen_are_dropped_unless_they_still_wait
 
 
 def test_the_report_names_the_engine_and_the_machine_but_nobody():
-    identity = EngineIdentity("bright", "openvino 2026.1 CPU f32", "ab" * 32, (64, 64), 0.5, 0.001)
+    identity = EngineIdentity(
+        "bright", "openvino 2026.1 CPU f32", "ab" * 32, (64, 64), 0.5, 0.001, 0.5, 0.5
+    )
     event = Event(3_500_000_000, "signal", "no signal")
     report = LatencyLog().report(COUNTS, identity, [event], 1_000_000_000)
     text = json.dumps(report)

@@ -10,7 +10,7 @@ import pytest
 from orapp.engines import EngineSpec, open_engine
 from orapp.errors import OrappError
 from orapp.frames import Frame
-from orapp.segment import Segmenter, score
+from orapp.segment import Segmenter
 from orapp.stills import segment_files
 from orapp.walk import walk
 from tests.models import write_bright_model
@@ -60,12 +60,24 @@ def test_the_same_frame_gives_the_same_bytes(segmenter):
     assert one.outlines[0].points.tobytes() == two.outlines[0].points.tobytes()
 
 
-def test_the_score_looks_at_the_highest_probabilities():
-    assert score(np.zeros((100, 100), np.uint8)) == 0
-    half = np.zeros((100, 100), np.uint8)
-    half[:3, :10] = 255
-    assert score(half) == pytest.approx(0.5)
-    assert score(np.full((100, 100), 255, np.uint8)) == 1
+@pytest.mark.parametrize(
+    ("judged", "supported", "outlined", "score"),
+    [
+        ((0.9, 0.9), True, True, 0.9),
+        ((0.2, 0.9), True, False, 0.2),
+        ((0.9, 0.1), False, False, 0.0),
+    ],
+)
+def test_what_is_no_spine_or_not_broken_as_a_whole_gets_no_outline(
+    tmp_path, judged, supported, outlined, score
+):
+    model = write_bright_model(tmp_path / "model", judged=judged)
+    with open_engine(EngineSpec(str(model))) as engine:
+        seen = Segmenter(engine).segment(Frame(0, scene(), 0, 0))
+    assert seen.view_supported is supported
+    assert bool(seen.outlines) is outlined
+    assert seen.score == pytest.approx(score)
+    assert seen.probability.max() == 255
 
 
 def test_results_never_overwrite_what_they_came_from(bright, tmp_path):

@@ -1,7 +1,6 @@
 """The networks that are trained side by side: PFNet, and three of monai's at comparable cost."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import cast
 
 import torch
@@ -9,8 +8,8 @@ from monai.networks.nets import AttentionUnet, SegResNet, UNet
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from orapp.pfnet import variants
 from orapp.pfnet.network import PFNet
-from orapp.pfnet.variants import pfnet_lite
 
 
 class Comparator(nn.Module):
@@ -56,7 +55,7 @@ def segresnet() -> nn.Module:
 
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
-    "pfnet-lite": partial(pfnet_lite, judges=True),
+    **variants.NETWORKS,
     "unet": unet,
     "attention-unet": attention_unet,
     "segresnet": segresnet,

@@ -26,7 +26,10 @@ from safetensors.torch import load_file
 
 from orapp.pfnet.export import standardise
 from tools.comparators import NETWORKS, forward, giga_macs
+from tools.curves import draw_curves
+from tools.others import draw_other
 from tools.pictures import Entry, load, read_index
+from tools.speed import speed
 from tools.train import ellipse
 
 mpl.use("Agg")
@@ -48,6 +51,7 @@ class Seen:
         pixels: part of the pixels that are right.
         bodies: Dice of all vertebral bodies.
         score: judgement that a body is broken, 0 to 1.
+        spine: judgement that it is a spine, 0 to 1.
     """
 
     name: str
@@ -58,6 +62,7 @@ class Seen:
     pixels: NDArray[np.float64]
     bodies: NDArray[np.float64]
     score: NDArray[np.float64]
+    spine: NDArray[np.float64]
 
 
 def see(name: str, weights: Path, stored: NDArray[np.uint8]) -> Seen:
@@ -71,7 +76,7 @@ def see(name: str, weights: Path, stored: NDArray[np.uint8]) -> Seen:
         for planes in track(stored, name):
             outputs, judged = forward(network, standardise(torch.from_numpy(planes[None, :1])))
             found = outputs[-1][0].numpy() > 0
-            rows.append((*_compare(found, planes[1:] > 127), float(torch.sigmoid(judged[0, 0]))))
+            rows.append((*_compare(found, planes[1:] > 127), *torch.sigmoid(judged[0]).tolist()))
     return Seen(name, cost, *np.array(rows, float).T)
 
 
@@ -112,6 +117,11 @@ def best_threshold(score: NDArray[np.float64], broken: Flags) -> float:
     """Where sensitivity + specificity is highest (Youden 1950)."""
     alarms, hits, thresholds = roc(score, broken)
     return float(thresholds[int(np.argmax(hits - alarms))])
+
+
+def least_spine(spine: NDArray[np.float64]) -> float:
+    """The judgement that 99 of 100 spines reach: below it, a view is not supported."""
+    return float(np.percentile(spine, 1))
 
 
 def interval(
@@ -162,8 +172,8 @@ def figures(
 
 
 def groups(entries: Sequence[Entry]) -> dict[str, Flags]:
-    """The groups of pictures that get a row each."""
-    split = np.array([e.split for e in entries])
+    """The groups of pictures that get a row each; all of spines."""
+    split = np.array([e.split if e.kind != "other" else "" for e in entries])
     out = {"validation": split == "val", "external": split == "external"}
     external = split == "external"
     for key in ("centre", "view", "scene"):
@@ -212,33 +222,66 @@ def draw_roc(all_seen: Sequence[Seen], entries: Sequence[Entry], out: Path) -> N
     plt.close(figure)
 
 
-def draw_curves(logs: dict[str, Path], out: Path) -> None:
-    """Dice and AUC on validation over the pictures seen."""
-    figure, axes = plt.subplots(1, 3, figsize=(11, 3.4))
-    for name, log in logs.items():
-        rows = [json.loads(line) for line in log.read_text().splitlines()]
-        for axis, key in zip(axes, ("dice", "auc", "bodies"), strict=True):
-            axis.plot([r["seen"] for r in rows], [r[key] for r in rows], label=name)
-            axis.set(title=f"{key}, validation", xlabel="pictures seen", ylim=(0, 1))
-    axes[0].legend(fontsize=7)
-    figure.tight_layout()
-    figure.savefig(out / "learning.png", dpi=110)
-    plt.close(figure)
+def spine_table(seen: Seen, entries: Sequence[Entry], weights: Path) -> tuple[str, dict]:
+    """How often spines are supported, and pictures of no spine are not."""
+    other = np.array([e.kind == "other" for e in entries])
+    split = np.array([e.split for e in entries])
+    least = least_spine(seen.spine[(split == "val") & ~other])
+    drawn = see(seen.name, weights, drawn_others()).spine
+    external = split == "external"
+    kinds = {"external spines": seen.spine[external & ~other], "drawn, of no spine": drawn}
+    for view in sorted({e.view for e in entries if e.kind == "other"}):
+        chosen = other & np.array([e.view == view for e in entries])
+        kinds[f"the same CT, {view}"] = seen.spine[chosen & (split != "train")]
+    rows = {k: [len(v), float((v >= least).mean())] for k, v in kinds.items() if len(v)}
+    nothing = np.concatenate([v for k, v in kinds.items() if k != "external spines"])
+    both = np.concatenate([kinds["external spines"], nothing])
+    area = auc(both, np.arange(len(both)) < len(kinds["external spines"]))
+    lines = [
+        f"### {seen.name}: is it a spine?",
+        "",
+        f"AUC {area:.3f}; a view is supported from {least:.3f} on (99 of 100 validation spines).",
+        "",
+        "| pictures | | supported |",
+        "|---|---|---|",
+        *(f"| {name} | {count} | {part:.3f} |" for name, (count, part) in rows.items()),
+    ]
+    return "\n".join(lines) + "\n", {"auc": area, "least_spine": least, "supported": rows}
+
+
+def drawn_others(count: int = 300, seed: int = 7) -> NDArray[np.uint8]:
+    """(count, 3, SIDE, SIDE): drawn pictures of no spine; the masks are empty."""
+    rng = np.random.default_rng(seed)
+    planes = np.zeros((count, 3, SIDE, SIDE), np.uint8)
+    for p in planes:
+        p[0] = draw_other(SIDE, rng)
+    return planes
 
 
 def main() -> None:
-    """Writes table.md, figures.json, roc.png and learning.png."""
+    """Writes table.md, figures.json, roc.png and learning.png; --speed prints times."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--data", type=Path, required=True, help="index.csv")
-    arguments.add_argument("--out", type=Path, required=True)
-    arguments.add_argument("--weights", nargs="+", required=True, metavar="NETWORK=FILE")
+    arguments.add_argument("--data", type=Path, help="index.csv")
+    arguments.add_argument("--out", type=Path, default=Path("docs/evaluation"))
+    arguments.add_argument("--weights", nargs="+", metavar="NETWORK=FILE")
+    arguments.add_argument("--speed", action="store_true", help="times pfnet-lite against PFNet")
     given = arguments.parse_args()
+    if given.speed:
+        print(speed())
+    if given.data is not None and given.weights:
+        evaluate(given)
+    elif not given.speed:
+        arguments.error("give --data and --weights, or --speed")
+
+
+def evaluate(given: argparse.Namespace) -> None:
+    """Everything that needs pictures."""
     given.out.mkdir(parents=True, exist_ok=True)
     entries = [e for e in read_index(given.data) if e.split != "train"]
     stored = np.stack([load(e, SIDE) for e in track(entries, "reading")])
     files = {name: Path(file) for name, file in (w.split("=", 1) for w in given.weights)}
     all_seen = [see(name, file, stored) for name, file in files.items()]
-    broken = np.array([e.kind != "healthy" for e in entries])
+    broken = np.array([e.kind not in ("healthy", "other") for e in entries])
     shown = broken & np.array([not e.occult for e in entries])
     central = ellipse(SIDE)
     fixed = np.array([_compare(np.stack([central] * 2), p[1:] > 127)[0] for p in stored])
@@ -249,13 +292,20 @@ def main() -> None:
     for seen in all_seen:
         threshold = best_threshold(seen.score[validation], broken[validation])
         rows = {g: figures(seen, entries, where, threshold) for g, where in chosen.items()}
-        report[seen.name] = {"gmac": seen.gmac, "threshold": threshold, "groups": rows}
+        spines, spine_figures = spine_table(seen, entries, files[seen.name])
+        report[seen.name] = {
+            "gmac": seen.gmac,
+            "threshold": threshold,
+            "groups": rows,
+            "spine": spine_figures,
+        }
         text += table(f"{seen.name} ({seen.gmac:.2f} GMAC)", rows, ellipses) + "\n"
+        text += spines + "\n"
     (given.out / "table.md").write_text(text)
     (given.out / "figures.json").write_text(json.dumps(report, indent=1) + "\n")
     draw_roc(all_seen, entries, given.out)
     logs = {n: f.with_name("log.jsonl") for n, f in files.items()}
-    draw_curves({n: log for n, log in logs.items() if log.exists()}, given.out)
+    draw_curves({n: log for n, log in logs.items() if log.exists()}, given.out / "learning.png")
     print(text)
 
 

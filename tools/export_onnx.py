@@ -1,9 +1,9 @@
 """Turns trained weights into a model folder that orapp loads.
 
-    python -m tools.export_onnx --weights FILE --out engines/pfnet-lite --metrics FIGURES.json
+    python -m tools.export_onnx --weights build/calibrated/weights.safetensors \
+        --thresholds build/calibrated/thresholds.json --out engines/pfnet-lite
 
-The metrics are what tools.evaluate_demo wrote for the same weights; without them the manifest
-has none.
+With `--metrics`, the figures of tools.evaluate_demo and tools.evaluate stand in the manifest.
 """
 
 import argparse
@@ -30,6 +30,7 @@ def main() -> None:
     arguments.add_argument("--size", type=int, default=256)
     arguments.add_argument("--threshold", type=float, default=0.5)
     arguments.add_argument("--min-area", type=float, default=0.002)
+    arguments.add_argument("--thresholds", type=Path, required=True, help="of calibrate_judge")
     arguments.add_argument("--metrics", type=Path)
     given = arguments.parse_args()
     network = NETWORKS[given.network]()
@@ -42,6 +43,7 @@ def main() -> None:
         size=(given.size, given.size),
         threshold=given.threshold,
         min_area=given.min_area,
+        **json.loads(given.thresholds.read_text()),
         trained_on=TRAINED_ON,
         licence="Apache-2.0",
         metrics=json.loads(given.metrics.read_text()) if given.metrics else {},

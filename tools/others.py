@@ -11,11 +11,13 @@ Drawn = NDArray[np.float32]
 
 
 def draw_other(side: int, rng: np.random.Generator) -> Gray:
-    """(side, side) uint8: an extremity, a menu, noise, a gradient, a test pattern, shapes."""
+    """(side, side) uint8: an extremity, a joint, a skull, a menu, noise, a test pattern, shapes."""
     kinds: list[Callable[[int, np.random.Generator], Drawn]] = [
-        _bones, _bones, _bones, _hand, _menu, _noise, _clouds, _bars,
+        _bones, _bones, _joint, _joint, _joint, _hand, _hand, _skull, _menu, _noise, _clouds, _bars,
     ]  # fmt: skip
     drawn = kinds[rng.integers(len(kinds))](side, rng)
+    if rng.uniform() < 0.3:
+        drawn = _collimate(drawn, rng)
     if rng.uniform() < 0.5:
         drawn = 1 - drawn
     drawn = drawn + rng.standard_normal(drawn.shape, np.float32) * np.float32(rng.uniform(0, 0.05))
@@ -51,6 +53,55 @@ def _bones(side: int, rng: np.random.Generator) -> Drawn:
         edge = shaft - cv2.erode(shaft, np.ones((3, 3)), iterations=int(rng.integers(1, 4)))
         picture -= rng.uniform(0.1, 0.25) * shaft + rng.uniform(0.1, 0.35) * edge
     return np.asarray(cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.5, 1.5)), np.float32)
+
+
+def _joint(side: int, rng: np.random.Generator) -> Drawn:
+    """Two long bones that widen and meet across a gap: knee, ankle, elbow, hip."""
+    picture = _limb(side, rng)
+    turn, at = rng.uniform(0, 2 * np.pi), rng.uniform(0.3, 0.7, 2) * side
+    gap, head = rng.uniform(0.01, 0.05) * side, rng.uniform(0.1, 0.28) * side
+    for sign in (-1, 1):
+        along = np.array([np.cos(turn), np.sin(turn)]) * sign
+        across = np.array([-along[1], along[0]])
+        shaft, reach = head * rng.uniform(0.3, 0.7), side * 1.2
+        half = head * rng.uniform(0.8, 1.1)
+        profile = [(gap, half * 0.8), (gap + head * 0.4, half), (gap + head * 1.5, shaft)]
+        profile.append((reach, shaft * rng.uniform(0.8, 1.2)))
+        left = [at + along * d + across * w for d, w in profile]
+        right = [at + along * d - across * w for d, w in reversed(profile)]
+        bone = np.zeros((side, side), np.float32)
+        cv2.fillPoly(bone, [np.round(np.array(left + right) * 16).astype(np.int32)], 1.0, 16, 4)
+        bone = np.round(cv2.GaussianBlur(bone, (0, 0), head * 0.15))
+        edge = bone - cv2.erode(bone, np.ones((3, 3)), iterations=int(rng.integers(1, 5)))
+        marrow = 1 + 0.3 * _soft(side, rng, rng.uniform(2, 10))
+        picture -= rng.uniform(0.1, 0.3) * bone * marrow + rng.uniform(0.05, 0.3) * edge
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.5, 1.5)), np.float32)
+
+
+def _skull(side: int, rng: np.random.Generator) -> Drawn:
+    """Large curved shells, one in another: a skull, a pelvis, ribs."""
+    picture = 0.6 + 0.2 * _soft(side, rng, 25)
+    for _ in range(rng.integers(2, 12)):
+        shell = np.zeros((side, side), np.float32)
+        centre = tuple(int(v) for v in rng.uniform(-0.2, 1.2, 2) * side)
+        axes = tuple(int(v) for v in rng.uniform(0.15, 0.9, 2) * side)
+        start, width = float(rng.uniform(0, 360)), int(rng.integers(1, max(side // 16, 2)))
+        stop = start + float(rng.uniform(60, 360))
+        cv2.ellipse(shell, centre, axes, float(rng.uniform(0, 180)), start, stop, 1.0, width)
+        picture -= rng.uniform(0.05, 0.3) * cv2.GaussianBlur(shell, (0, 0), rng.uniform(0.6, 2))
+    return np.asarray(picture, np.float32)
+
+
+def _collimate(drawn: Drawn, rng: np.random.Generator) -> Drawn:
+    """A round or straight-edged field in a dark surround, as C-arms and X-ray rooms have it."""
+    side = len(drawn)
+    field = np.zeros((side, side), np.float32)
+    if rng.uniform() < 0.6:
+        cv2.circle(field, (side // 2, side // 2), int(side * rng.uniform(0.44, 0.52)), 1.0, -1)
+    else:
+        x0, x1 = sorted(int(v) for v in rng.uniform([0, 0.7], [0.3, 1.0]) * side)
+        field[:, x0:x1] = 1
+    return np.where(field > 0, drawn, np.float32(rng.choice([0.0, 0.0, 0.03, 1.0])))
 
 
 def _hand(side: int, rng: np.random.Generator) -> Drawn:

@@ -3,8 +3,8 @@
 The index is a CSV. `image` and `mask` are needed: files relative to it, PNG or DICOM (the first
 frame of each; a mask may be a DICOM SEG; an empty `mask` is a healthy control). May be there:
 `bodies` (mask of all vertebral bodies), `patient`, `centre`, `split` (train, val, external),
-`view`, `scene`, `kind`, `occult`. Without `split`, one patient in ten of every centre is for
-validation: by patient, never by picture.
+`view`, `scene`, `kind` (`other` is no spine to treat), `occult`. Without `split`, one patient in
+ten of every centre is for validation: by patient, never by picture.
 """
 
 import csv
@@ -138,13 +138,16 @@ def load(entry: Entry, side: int) -> NDArray[np.uint8]:
     return np.stack(small)
 
 
-def augment(stored: NDArray[np.uint8], side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+def augment(
+    stored: NDArray[np.uint8], side: int, rng: np.random.Generator, closest: float = 1.35
+) -> NDArray[np.uint8]:
     """(3, side, side): another place, size, angle, polarity, curve, blur, noise, and holes.
 
     Ranges after SyntheX's domain randomisation (Gao et al. 2023), which carried over to real
-    fluoroscopy: what differs between machines is drawn anew for every picture.
+    fluoroscopy: what differs between machines is drawn anew for every picture. `closest` is the
+    largest scale: a whole chest is not brought so near that it becomes a view of the spine.
     """
-    angle, scale = rng.normal(0, 7), np.exp(rng.uniform(np.log(0.8), np.log(1.35)))
+    angle, scale = rng.normal(0, 7), np.exp(rng.uniform(np.log(0.8), np.log(closest)))
     middle = (STORED - 1) / 2
     affine = cv2.getRotationMatrix2D((middle, middle), angle, scale * side / STORED)
     affine[:, 2] += (side - STORED) / 2 + rng.uniform(-0.15, 0.15, 2) * side

@@ -47,13 +47,20 @@ class Pose:
     tilt: float
 
 
-def poses() -> list[Pose]:
-    """The poses that ship."""
-    spread = [(-2.5, 1.0), (1.5, -1.5)]
+def poses(kind: str) -> list[Pose]:
+    """The poses that ship (`demo`), or those to train on (`train`), which differ from them."""
+    if kind == "demo":
+        spread = [(-2.5, 1.0), (1.5, -1.5)]
+        return [
+            Pose(f"demo-{c}-{n}", c, r, t)
+            for c in ("T10", "T12", "L1")
+            for n, (r, t) in enumerate(spread)
+        ]
+    rng = np.random.default_rng(2026)
+    centres = ["T10", "T11", "T12", "L1"] * 5
     return [
-        Pose(f"demo-{c}-{n}", c, r, t)
-        for c in ("T10", "T12", "L1")
-        for n, (r, t) in enumerate(spread)
+        Pose(f"train-{n:02d}", c, float(rng.uniform(-5, 5)), float(rng.uniform(-4, 4)))
+        for n, c in enumerate(centres)
     ]
 
 
@@ -233,10 +240,11 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--data", type=Path, required=True)
     arguments.add_argument("--out", type=Path, required=True)
+    arguments.add_argument("--poses", choices=["demo", "train"], default="demo")
     given = arguments.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     patient = Patient(given.data)
-    for pose in poses():
+    for pose in poses(given.poses):
         np.savez_compressed(given.out / f"{pose.name}.npz", **layers(patient, pose))
         print(pose, file=sys.stderr)
 

@@ -26,6 +26,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from orapp.pfnet.export import standardise
 from orapp.pfnet.losses import pfnet_loss
 from tools.comparators import NETWORKS, forward
+from tools.curves import draw_curves
 from tools.others import draw_other
 from tools.pictures import STORED, Entry, augment, load, read_index, without_spine
 
@@ -47,6 +48,7 @@ class Stream(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
         self, stored: NDArray[np.uint8], entries: Sequence[Entry], side: int, seed: int
     ) -> None:
         self.stored, self.side, self.seed = stored, side, seed
+        self.entries = entries
         together: dict[tuple[str, str, str], list[int]] = {}
         for k, e in enumerate(entries):
             together.setdefault((e.centre, e.patient, e.view), []).append(k)
@@ -60,7 +62,10 @@ class Stream(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
             for group in rng.permutation(len(self.groups)):
                 alike = int(rng.integers(2**31))
                 for k in self.groups[group]:
-                    yield _tensors(augment(self.stored[k], self.side, np.random.default_rng(alike)))
+                    spine = self.entries[k].kind != "other"
+                    same = np.random.default_rng(alike)
+                    planes = augment(self.stored[k], self.side, same, 1.35 if spine else 1.0)
+                    yield _tensors(planes, spine=spine)
                     if rng.uniform() < OTHERS:
                         yield _tensors(self._other(self.stored[k], rng), spine=False)
 
@@ -94,14 +99,17 @@ def check(
             batch = torch.from_numpy(stored[start : start + 16, :1])
             outputs, judged = forward(network, standardise(batch))
             maps.append(torch.sigmoid(outputs[-1]).numpy())
-            scores.append(judged[:, 0].numpy())
+            scores.append(judged.numpy())
     network.train()
     probability, truth = np.concatenate(maps), stored[:, 1:] > 127
-    shown = np.array([e.kind != "healthy" and not e.occult for e in entries])
+    shown = np.array([e.kind not in ("healthy", "other") and not e.occult for e in entries])
+    other = np.array([e.kind == "other" for e in entries])
     shown &= truth[:, 0].sum((1, 2)) > 100
     healthy = np.array([e.kind == "healthy" for e in entries])
-    score = np.concatenate(scores)
+    score, spine = np.concatenate(scores).T
     figures = {"auc": _auc(score[shown], score[healthy])}
+    if other.any():
+        figures["spine_auc"] = _auc(spine[~other], spine[other])
     for view in ("lateral", "ap", "oblique"):
         chosen = shown & np.array([e.view == view for e in entries])
         if chosen.any():
@@ -111,7 +119,7 @@ def check(
     return figures | {
         "dice": _mean_dice(probability[shown, 0] > 0.5, truth[shown, 0]),
         "ellipse": _mean_dice(fixed, truth[shown, 0]),
-        "bodies": _mean_dice(probability[:, 1] > 0.5, truth[:, 1]),
+        "bodies": _mean_dice(probability[~other, 1] > 0.5, truth[~other, 1]),
         "healthy_outlined": float((area[healthy] > 0.002).mean()),
         "broken_outlined": float((area[shown] > 0.002).mean()),
     }
@@ -160,7 +168,7 @@ def train(given: argparse.Namespace) -> None:
         warm, falling = min(1.0, (seen + 1) / 1500), max(0.5 + 0.5 * np.cos(np.pi * done), 0.01)
         for group in optimiser.param_groups:
             group["lr"] = given.rate * warm * falling
-        losses.append(step(network, optimiser, batch))
+        losses.append(step(network, optimiser, batch, given.precision))
         seen += len(batch[0])
         if time.monotonic() - last > 60 * given.every or done >= 1:
             last = time.monotonic()
@@ -186,11 +194,18 @@ def mixed(loader: DataLoader[tuple[Tensor, ...]], seed: int) -> Iterator[tuple[T
         pool.clear()
 
 
-def step(network: nn.Module, optimiser: torch.optim.Optimizer, batch: tuple[Tensor, ...]) -> float:
-    """One step on one batch; returns the loss."""
+def step(
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    batch: tuple[Tensor, ...],
+    precision: str = "f32",
+) -> float:
+    """One step on one batch; returns the loss. In bf16 the losses stay float32."""
     image, masks, truth = batch
     target = F.avg_pool2d(masks.float() / 255, 2).round()
-    outputs, judged = forward(network, standardise(image), shrink=2)
+    with torch.autocast(image.device.type, torch.bfloat16, enabled=precision == "bf16"):
+        outputs, judged = forward(network, standardise(image), shrink=2)
+    outputs, judged = [o.float() for o in outputs], judged.float()
     losses = pfnet_loss(outputs, target, window=15)
     loss = losses[0] + BODIES_WEIGHT * losses[1]
     loss = loss + JUDGE_WEIGHT * F.binary_cross_entropy_with_logits(judged, truth)
@@ -234,6 +249,7 @@ def _note(out: Path, row: dict[str, float]) -> None:
     print(line, flush=True)
     with (out / "log.jsonl").open("a") as log:
         log.write(line + "\n")
+    draw_curves({out.name: out / "log.jsonl"}, out / "learning.png")
 
 
 def main() -> None:
@@ -248,6 +264,9 @@ def main() -> None:
     arguments.add_argument("--batch", type=int, default=16)
     arguments.add_argument("--size", type=int, default=256)
     arguments.add_argument("--rate", type=float, default=2e-3)
+    arguments.add_argument(
+        "--precision", choices=["f32", "bf16"], default="f32", help="bf16 where the CPU has it"
+    )
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--workers", type=int, default=1)
     arguments.add_argument("--resume", action="store_true")

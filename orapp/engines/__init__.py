@@ -40,6 +40,8 @@ class EngineIdentity:
         input_size: (h, w) that `infer` takes and returns.
         threshold: probability (0 to 1) from which a pixel belongs to a fracture.
         min_area: smallest outline that counts, as a fraction of the picture's area.
+        least_broken: probability of a fracture in the picture from which it is outlined.
+        least_spine: probability of a spine from which a view is supported.
     """
 
     name: str
@@ -48,6 +50,24 @@ class EngineIdentity:
     input_size: tuple[int, int]
     threshold: float
     min_area: float
+    least_broken: float
+    least_spine: float
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """What a model says about one picture.
+
+    Attributes:
+        probability: (h, w) uint8 at the network's size, of an acute fracture; 255 is certain.
+            Valid until the engine's next call.
+        broken: probability (0 to 1) that the picture shows a fracture.
+        spine: probability (0 to 1) that it shows a spine.
+    """
+
+    probability: Gray
+    broken: float
+    spine: float
 
 
 class Engine(Protocol):
@@ -55,14 +75,11 @@ class Engine(Protocol):
 
     identity: EngineIdentity
 
-    def infer(self, image: Gray) -> Gray:
-        """Probability of an acute fracture.
+    def infer(self, image: Gray) -> Inference:
+        """Where the fracture is, and what of picture it is.
 
         Args:
             image: (h, w) uint8 at `identity.input_size`.
-
-        Returns:
-            (h, w) uint8, 255 is certain. Valid until the next call.
         """
         ...
 
@@ -85,6 +102,8 @@ def identity(manifest: "Manifest", backend: str) -> EngineIdentity:
         (manifest.input_height, manifest.input_width),
         manifest.threshold,
         manifest.min_area,
+        manifest.least_broken,
+        manifest.least_spine,
     )
 
 

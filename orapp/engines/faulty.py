@@ -4,7 +4,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from orapp.engines import Engine, EngineSpec
+from orapp.engines import Engine, EngineSpec, Inference
 from orapp.frames import Gray
 
 
@@ -15,7 +15,7 @@ class FaultyEngine:
         self.identity = engine.identity
         self._engine, self._spec, self._count = engine, spec, 0
 
-    def infer(self, image: Gray) -> Gray:
+    def infer(self, image: Gray) -> Inference:
         """See `Engine.infer`; raises RuntimeError at inference `raise_at`."""
         self._count += 1
         if self._count == self._spec.raise_at:

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from orapp.engines import check_image, identity
+from orapp.engines import Inference, check_image, identity
 from orapp.engines.trust import Manifest, read_checked
 from orapp.errors import OrappError
 from orapp.frames import Gray
@@ -30,23 +30,30 @@ class OpenVinoEngine:
                 "export the model again",
             ) from None
         self._input = np.zeros((1, 1, *self.identity.input_size), np.uint8)
-        shapes = [tuple(port.get_shape()) for port in (*compiled.inputs, *compiled.outputs)]
-        if shapes != [self._input.shape] * 2:
+        ports = (*compiled.inputs, *compiled.outputs)
+        shapes = {port.any_name: tuple(port.get_shape()) for port in ports}
+        expected = {
+            "image": self._input.shape,
+            "probability": self._input.shape,
+            "judged": (1, 2),
+        }
+        if shapes != expected:
             raise OrappError(
-                f"{manifest.file} takes and gives {shapes}, its manifest says {self._input.shape}",
+                f"{manifest.file} takes and gives {shapes}, orapp expects {expected}",
                 "export the model again",
             )
         self._request: Any = compiled.create_infer_request()
         self._request.set_input_tensor(openvino.Tensor(self._input, shared_memory=True))
         self._request.infer()
 
-    def infer(self, image: Gray) -> Gray:
+    def infer(self, image: Gray) -> Inference:
         """See `Engine.infer`."""
         check_image(image, self.identity)
         self._input[0, 0] = image
         self._request.infer()
-        out: Gray = self._request.get_output_tensor().data[0, 0]
-        return out
+        probability: Gray = self._request.get_tensor("probability").data[0, 0]
+        broken, spine = self._request.get_tensor("judged").data[0].tolist()
+        return Inference(probability, broken, spine)
 
     def __enter__(self) -> Self:
         return self

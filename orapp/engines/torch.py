@@ -4,7 +4,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from orapp.engines import EngineIdentity, check_image, identity
+from orapp.engines import EngineIdentity, Inference, check_image, identity
 from orapp.engines.trust import Manifest, read_checked
 from orapp.errors import OrappError
 from orapp.frames import Gray
@@ -41,13 +41,13 @@ class TorchEngine:
         self._torch = torch
         self._network = Deployed(network).eval()
 
-    def infer(self, image: Gray) -> Gray:
+    def infer(self, image: Gray) -> Inference:
         """See `Engine.infer`."""
         check_image(image, self.identity)
         with self._torch.inference_mode():
-            out = self._network(self._torch.tensor(image)[None, None])
-        probability: Gray = out[0, 0].numpy()
-        return probability
+            probability, judged = self._network(self._torch.tensor(image)[None, None])
+        broken, spine = judged[0].tolist()
+        return Inference(probability[0, 0].numpy(), broken, spine)
 
     def __enter__(self) -> Self:
         return self

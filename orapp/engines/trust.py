@@ -36,11 +36,14 @@ class Manifest(BaseModel):
 
     Attributes:
         name: the model's name.
-        file: the ONNX beside the manifest: uint8 (1, 1, h, w) in and out.
+        file: the ONNX beside the manifest: uint8 (1, 1, h, w) in; out come `probability`, the
+            same, and `judged`, float32 (1, 2): a body is broken, it is a spine.
         sha256: of that file.
         input_height, input_width: h and w.
         threshold: probability (0 to 1) from which a pixel belongs to a fracture.
         min_area: smallest outline that counts, as a fraction of the picture's area.
+        least_broken: probability of a fracture in the picture from which it is outlined.
+        least_spine: probability of a spine from which a view is supported.
         trained_on: in one sentence.
         licence: SPDX identifier.
         metrics: figures, each with a name that says of what.
@@ -55,6 +58,8 @@ class Manifest(BaseModel):
     input_width: int = Field(ge=32, le=2048)
     threshold: float = Field(gt=0, lt=1)
     min_area: float = Field(ge=0, lt=1)
+    least_broken: float = Field(ge=0, le=1)
+    least_spine: float = Field(ge=0, le=1)
     trained_on: str
     licence: str
     metrics: dict[str, float | str] = {}

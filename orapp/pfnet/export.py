@@ -21,16 +21,19 @@ def standardise(image: Tensor) -> Tensor:
 
 
 class Deployed(nn.Module):
-    """What runs in every engine: grey values in, probability of a fracture out."""
+    """What runs in every engine: grey values in; the fracture's map and two judgements out."""
 
     def __init__(self, network: PFNet) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, image: Tensor) -> Tensor:
-        """(1, 1, h, w) uint8 -> (1, 1, h, w) uint8, 255 is certain."""
-        logits: Tensor = self.network(standardise(image))[-1][:, :1]
-        return (torch.sigmoid(logits) * 255.0 + 0.5).to(torch.uint8)
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """(1, 1, h, w) uint8 -> the same, 255 is certain; (1, 2) float32: broken, spine."""
+        outputs, judged = self.network.all_outputs(standardise(image))
+        if judged is None:
+            raise ValueError("a network that does not judge the whole picture can't be deployed")
+        probability = (torch.sigmoid(outputs[-1][:, :1]) * 255.0 + 0.5).to(torch.uint8)
+        return probability, torch.sigmoid(judged)
 
 
 def export(
@@ -42,6 +45,8 @@ def export(
     size: tuple[int, int],
     threshold: float,
     min_area: float,
+    least_broken: float,
+    least_spine: float,
     trained_on: str,
     licence: str,
     metrics: dict[str, float | str],
@@ -58,7 +63,7 @@ def export(
         (blank,),
         onnx_file,
         input_names=["image"],
-        output_names=["probability"],
+        output_names=["probability", "judged"],
         opset_version=18,
         dynamo=True,
         external_data=False,
@@ -78,6 +83,10 @@ def export(
         f"threshold = {threshold}",
         "# Smallest outline that counts, as a fraction of the picture's area.",
         f"min_area = {min_area}",
+        "# From this probability of a fracture in the picture on, it is outlined.",
+        f"least_broken = {least_broken}",
+        "# From this probability of a spine on, the view is supported.",
+        f"least_spine = {least_spine}",
         f"trained_on = {json.dumps(trained_on)}",
         f'licence = "{licence}"',
         "",

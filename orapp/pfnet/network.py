@@ -149,20 +149,36 @@ class Focus(nn.Module):
 class Judge(nn.Module):
     """Says of the whole picture whether it shows a spine, and whether a body is broken.
 
-    From the mean and the maximum of the positioned feature, and the maxima of the first map.
+    From the mean and the maximum of the positioned feature, the maxima of the first map, and the
+    maxima of the last one over patches of about a vertebral body. `gain` and `shift` calibrate
+    the logits on validation after training (Platt 1999); until then they do nothing.
     """
+
+    gain: Tensor
+    shift: Tensor
+
+    PATCH = 8
+    """Side of a patch at stride 4: 32 pixels of the input."""
 
     def __init__(self, channels: int, maps: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             nn.Linear(2 * channels + maps, 32), nn.ReLU(inplace=True), nn.Linear(32, 2)
         )
+        self.late = nn.Linear(2 * maps, 2)
+        self.register_buffer("gain", torch.ones(2))
+        self.register_buffer("shift", torch.zeros(2))
+        nn.init.zeros_(self.late.weight)
+        nn.init.zeros_(self.late.bias)
 
-    def forward(self, feature: Tensor, logits: Tensor) -> Tensor:
-        """(B, C, h, w), (B, maps, h, w) -> (B, 2) logits: broken, spine."""
-        pooled = [feature.mean((2, 3)), feature.amax((2, 3)), logits.amax((2, 3))]
-        judged: Tensor = self.layers(torch.cat(pooled, dim=1))
-        return judged
+    def forward(self, feature: Tensor, first: Tensor, last: Tensor) -> Tensor:
+        """(B, C, h, w), logits (B, maps, h, w) and (B, maps, 8h, 8w) -> (B, 2): broken, spine."""
+        pooled = [feature.mean((2, 3)), feature.amax((2, 3)), first.amax((2, 3))]
+        early: Tensor = self.layers(torch.cat(pooled, dim=1))
+        patches = F.avg_pool2d(torch.sigmoid(last), self.PATCH, self.PATCH // 2)
+        seen = torch.cat([patches.amax((2, 3)), last.amax((2, 3))], dim=1)
+        late: Tensor = self.late(seen)
+        return self.gain * (early + late) + self.shift
 
 
 class PFNet(nn.Module):
@@ -220,10 +236,11 @@ class PFNet(nn.Module):
         levels = [r(f) for r, f in zip(self.reduce, self.backbone(x), strict=True)]
         feature, logits = self.positioning(levels[3])
         outputs = [logits]
-        judged = None if self.judge is None else self.judge(feature, logits)
+        positioned = feature
         for focus, level in zip(self.focus, levels[2::-1], strict=True):
             feature, logits = focus(level, feature, logits)
             outputs.append(logits)
+        judged = None if self.judge is None else self.judge(positioned, outputs[0], logits)
         size = height // shrink, width // shrink
         grown = [F.interpolate(o, size=size, mode="bilinear", align_corners=False) for o in outputs]
         return grown, judged

@@ -1,12 +1,19 @@
 """The networks by their names."""
 
+from functools import partial
+
 from orapp.pfnet.backbones import resnet50, small
 from orapp.pfnet.network import PFNet, Wiring
 
 
-def pfnet() -> PFNet:
-    """PFNet as published: ResNet-50, one map; 46 million parameters."""
-    return PFNet(resnet50())
+def pfnet(*, judges: bool = False) -> PFNet:
+    """PFNet as published: ResNet-50; 46 million parameters.
+
+    Args:
+        judges: with a judge of the whole picture, and a second map, all bodies; the paper has
+            neither.
+    """
+    return PFNet(resnet50(), maps=2 if judges else 1, judges=judges)
 
 
 def pfnet_lite(*, judges: bool = False) -> PFNet:
@@ -25,5 +32,5 @@ def pfnet_lite(*, judges: bool = False) -> PFNet:
     return PFNet(small(), wiring, maps=2, judges=judges)
 
 
-NETWORKS = {"pfnet": pfnet, "pfnet-lite": pfnet_lite}
+NETWORKS = {"pfnet": partial(pfnet, judges=True), "pfnet-lite": partial(pfnet_lite, judges=True)}
 """Networks that a manifest may name."""

@@ -18,9 +18,12 @@ def main() -> None:
     arguments.add_argument("--first", type=int, default=0, help="number of the first patient")
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--workers", type=int, default=2)
+    arguments.add_argument(
+        "--elsewhere", action="store_true", help="pictures that show no spine to treat, instead"
+    )
     given = arguments.parse_args()
     numbers = range(given.first, given.first + given.patients)
-    write(given.data, given.out, numbers, given.seed, given.workers)
+    write(given.data, given.out, numbers, given.seed, given.workers, elsewhere=given.elsewhere)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The set on disk: pictures, masks and the index.
 
-Every patient has one habitus, one or two broken bodies, and three views; each view gives two
-pictures of the fractures and one of the healthy twin, which shares camera and noise with the first.
+Every patient has one habitus, one or two broken bodies, and three views; each view gives four
+pictures of the fractures, and of the healthy twin two, which share camera and noise with the first
+two.
 Centres A and B are split into train and val by patient; C, D and E are external.
 """
 
@@ -9,19 +10,29 @@ import csv
 import multiprocessing
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import cv2
+import itk
 import numpy as np
 from rich.progress import track
 
 from tools.simulate_fluoroscopy.ct import BREAKABLE, Anatomy, take_apart
 from tools.simulate_fluoroscopy.machines import CENTRES, TRAINING, Gray, draw_look, expose
 from tools.simulate_fluoroscopy.patients import Fracture, Patient, draw_fractures, draw_habitus
-from tools.simulate_fluoroscopy.views import Eye, Projected, draw_view
+from tools.simulate_fluoroscopy.views import (
+    CANVAS,
+    PLACES,
+    Eye,
+    Projected,
+    draw_elsewhere,
+    draw_view,
+)
 
 VIEWS = ("lateral", "ap", "oblique")
+WHOLE_CHEST = (210.0, 275.0)
+"""Field of a chest picture on its wide canvas: 34 to 44 cm, where nobody frames a spine so."""
 OCCULT = 0.1
 """A fracture is occult if its outline lost less area than this part: nobody can tell it."""
 
@@ -47,14 +58,13 @@ class Row:
 def simulate(anatomy: Anatomy, seed: int, number: int, out: Path) -> list[Row]:
     """Writes all pictures of one patient; deterministic for its arguments."""
     rng = np.random.default_rng([seed, number])
-    centre = str(list(CENTRES)[rng.choice(5, p=[0.4, 0.4, 0.2 / 3, 0.2 / 3, 0.2 / 3])])
+    centre = _draw_centre(rng)
     patient = Patient(anatomy, draw_habitus(rng, len(anatomy.bodies)))
     level = BREAKABLE[rng.integers(len(BREAKABLE))]
     fractures = draw_fractures(rng, level)
     whole, broken = patient.bodies(()), patient.bodies(fractures)
     target = next(b.centre for b in whole if b.level == level)
-    validation = rng.uniform() < 0.1
-    split = ("val" if validation else "train") if centre in TRAINING else "external"
+    split = _draw_split(rng, centre)
     rows = []
     for view in VIEWS:
         eye = Eye(patient, draw_view(rng, view, target))
@@ -71,7 +81,7 @@ def simulate(anatomy: Anatomy, seed: int, number: int, out: Path) -> list[Row]:
             law = "+".join(f.law for f in fracture) or "healthy"
             rows.append(
                 Row(
-                    *_save(out, stem, pictures),
+                    *save(out, stem, pictures),
                     *(f"{number:05d}", centre, split, scene, view, level, law),
                     round(fracture[0].loss, 3) if fracture else 0.0,
                     int(bool(fracture) and lost < OCCULT),
@@ -80,41 +90,94 @@ def simulate(anatomy: Anatomy, seed: int, number: int, out: Path) -> list[Row]:
     return rows
 
 
+def simulate_elsewhere(anatomy: Anatomy, seed: int, number: int, out: Path) -> list[Row]:
+    """Writes pictures of one patient that show no spine to treat: chest, shoulder, flank."""
+    rng = np.random.default_rng([seed, number, 1])
+    centre = _draw_centre(rng)
+    patient = Patient(anatomy, draw_habitus(rng, len(anatomy.bodies)))
+    bodies = patient.bodies(())
+    split = _draw_split(rng, centre)
+    rows = []
+    for place in PLACES:
+        level = "T7" if place == "chest" else "T5" if place == "shoulder" else "L1"
+        middle = next(b.centre for b in bodies if b.level == level)
+        eye = Eye(patient, draw_elsewhere(rng, place, middle))
+        seen, machine = eye.see(bodies, level), CENTRES[centre]
+        if place == "chest":
+            machine = replace(machine, field_mm=WHOLE_CHEST)
+        for name in "ab":
+            look = draw_look(machine, seen, CANVAS, rng, "preoperative")
+            noise = int(rng.integers(2**31))
+            picture, none, inside = expose(machine, seen, look, noise, "preoperative")
+            if place != "chest" and inside.any():
+                continue  # a spine has come into view after all
+            names = save(out, f"N{number:05d}-{place}-{name}", (picture, none, inside))
+            about = f"N{number:05d}", centre, split, "preoperative", place, "", "other"
+            rows.append(Row(*names, *about, 0.0, 0))
+    return rows
+
+
+def _draw_centre(rng: np.random.Generator) -> str:
+    """Four in five patients are of the centres that are trained on."""
+    return str(list(CENTRES)[rng.choice(5, p=[0.4, 0.4, 0.2 / 3, 0.2 / 3, 0.2 / 3])])
+
+
+def _draw_split(rng: np.random.Generator, centre: str) -> str:
+    validation = rng.uniform() < 0.1
+    return ("val" if validation else "train") if centre in TRAINING else "external"
+
+
 def _pictures(
     healthy: Projected, ill: Projected, fractures: tuple[Fracture, ...], rng: np.random.Generator
 ) -> Iterator[tuple[Projected, tuple[Fracture, ...], dict, str]]:
-    """Two pictures of the fracture, and the healthy twin of the first."""
-    first, second = (
-        {
-            "preoperative": rng.uniform() < 0.35,
-            "look": int(rng.integers(2**31)),
-            "noise": int(rng.integers(2**31)),
-            "instrument": str(
-                rng.choice(
-                    ["none", "trocar", "trocars", "balloon", "cement"],
-                    p=[0.4, 0.25, 0.15, 0.1, 0.1],
-                )
-            ),
-        }
-        for _ in range(2)
-    )
-    yield ill, fractures, first, "a"
-    yield ill, fractures, second, "b"
-    yield healthy, (), first, "h"
+    """Four pictures of the fracture, and the healthy twins of the first two."""
+    cameras = [_camera(rng) for _ in "abcd"]
+    for camera, name in zip(cameras, "abcd", strict=True):
+        yield ill, fractures, camera, name
+    for camera, name in zip(cameras, "hi", strict=False):
+        yield healthy, (), camera, name
 
 
-def _save(out: Path, stem: str, pictures: tuple[Gray, Gray, Gray]) -> list[str]:
+def _camera(rng: np.random.Generator) -> dict:
+    """What twins share: scene, place, noise and instrument."""
+    instruments = ["none", "trocar", "trocars", "balloon", "cement"]
+    return {
+        "preoperative": rng.uniform() < 0.35,
+        "look": int(rng.integers(2**31)),
+        "noise": int(rng.integers(2**31)),
+        "instrument": str(rng.choice(instruments, p=[0.4, 0.25, 0.15, 0.1, 0.1])),
+    }
+
+
+def save(out: Path, stem: str, pictures: tuple[Gray, Gray, Gray]) -> list[str]:
+    """Writes picture, mask and bodies; returns their names relative to `out`."""
     names = [f"{kind}/{stem}.png" for kind in ("images", "masks", "bodies")]
     for name, picture in zip(names, pictures, strict=True):
         cv2.imwrite(str(out / name), picture, [cv2.IMWRITE_PNG_COMPRESSION, 3])
     return names
 
 
-def write(data: Path, out: Path, numbers: range, seed: int, workers: int) -> None:
-    """Simulates these patients in parallel; the index lists them in their order."""
+def make_folders(out: Path) -> Path:
+    """Makes the set's folders; returns where its index is."""
     for folder in ("images", "masks", "bodies"):
         (out / folder).mkdir(parents=True, exist_ok=True)
-    cache, index = out.parent / "anatomy.npz", out / "index.csv"
+    return out / "index.csv"
+
+
+def write(
+    data: Path, out: Path, numbers: range, seed: int, workers: int, *, elsewhere: bool = False
+) -> None:
+    """Simulates these patients in parallel; the index lists them in their order.
+
+    Args:
+        data: folder of the CT.
+        out: folder of the set.
+        numbers: of the patients.
+        seed: of everything.
+        workers: processes.
+        elsewhere: pictures that show no spine to treat, in place of spines.
+    """
+    cache, index = out.parent / "anatomy.npz", make_folders(out)
     take_apart(data, cache)
     new = not index.exists()
     context = multiprocessing.get_context("spawn")
@@ -125,7 +188,7 @@ def write(data: Path, out: Path, numbers: range, seed: int, workers: int) -> Non
         table = csv.DictWriter(file, list(Row.__dataclass_fields__))
         if new:
             table.writeheader()
-        jobs = [(seed, number, out) for number in numbers]
+        jobs = [(seed, number, out, elsewhere) for number in numbers]
         for rows in track(pool.map(_one, jobs), "patients", len(jobs)):
             table.writerows(asdict(row) for row in rows)
             file.flush()
@@ -137,10 +200,12 @@ _anatomy: Anatomy | None = None
 def _start(data: Path, cache: Path) -> None:
     global _anatomy
     cv2.setNumThreads(1)
+    itk.MultiThreaderBase.SetGlobalDefaultNumberOfThreads(1)  # each worker has a core
     _anatomy = take_apart(data, cache)
 
 
-def _one(job: tuple[int, int, Path]) -> list[Row]:
+def _one(job: tuple[int, int, Path, bool]) -> list[Row]:
     assert _anatomy is not None
-    seed, number, out = job
-    return simulate(_anatomy, seed, number, out)
+    seed, number, out, elsewhere = job
+    make = simulate_elsewhere if elsewhere else simulate
+    return make(_anatomy, seed, number, out)

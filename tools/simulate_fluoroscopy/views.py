@@ -30,6 +30,7 @@ class View:
         mirror: the picture is turned over, as when the patient faces the other way.
         source_mm, detector_mm: distances of the source from isocentre and detector.
         centre: isocentre in mm, (z, y, x).
+        wide: how much larger than CANVAS_MM the canvas's pixels are.
     """
 
     name: str
@@ -39,6 +40,12 @@ class View:
     source_mm: float
     detector_mm: float
     centre: Vector
+    wide: float = 1.0
+
+    @property
+    def canvas_mm(self) -> float:
+        """Size of a canvas pixel at the isocentre."""
+        return CANVAS_MM * self.wide
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,31 @@ def draw_view(rng: np.random.Generator, name: str, target: Vector) -> View:
         float(rng.uniform(620, 800)),
         float(rng.uniform(980, 1200)),
         target + off,
+    )
+
+
+PLACES = ("chest", "shoulder", "flank")
+"""What a C-arm or an X-ray room shows beside a spine, as far as the CT reaches."""
+
+
+def draw_elsewhere(rng: np.random.Generator, place: str, middle: Vector) -> View:
+    """A whole chest from the front or the side, or what lies beside the spine."""
+    if place == "chest":
+        rotation, wide = float(rng.choice([0.0, 90.0])), 1.6
+        off = rng.uniform(-20, 20, 3)
+    else:
+        rotation, wide = float(rng.choice([0.0, 20.0, -20.0])), float(rng.uniform(0.55, 0.7))
+        side = rng.choice([-1, 1]) * rng.uniform(105, 140)
+        off = np.array([rng.uniform(-30, 30), 20.0, side])
+    return View(
+        place,
+        rotation + float(rng.uniform(-6, 6)),
+        float(rng.uniform(-6, 6)),
+        bool(rng.uniform() < 0.5),
+        float(rng.uniform(700, 800)),
+        float(rng.uniform(1000, 1200)),
+        middle + off,
+        wide,
     )
 
 
@@ -133,7 +165,7 @@ class Eye:
         """(N, 2) x, y on the canvas of (N, 3) points in mm, (z, y, x)."""
         z, y, x = (points - self._view.centre).T
         u, v, w = self._matrix @ np.stack([x, z, y, np.ones_like(x)])
-        step = CANVAS_MM * self._view.detector_mm / self._view.source_mm
+        step = self._view.canvas_mm * self._view.detector_mm / self._view.source_mm
         seen = np.stack([u / w, -v / w], 1) / step + (CANVAS - 1) / 2
         if self._view.mirror:
             seen[:, 0] = CANVAS - 1 - seen[:, 0]
@@ -176,7 +208,7 @@ class Eye:
         image.SetSpacing([spacing[2], spacing[0], spacing[1]])
         image.SetOrigin([x, z, y])
         kind = itk.Image[itk.F, 3]
-        step = CANVAS_MM * coarse * view.detector_mm / view.source_mm
+        step = view.canvas_mm * coarse * view.detector_mm / view.source_mm
         blank = rtk.ConstantImageSource[kind].New()
         blank.SetSize([int(x1 - x0), int(y1 - y0), 1])
         blank.SetSpacing([step, step, 1])
