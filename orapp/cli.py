@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 import orapp
+from orapp.cli_engine import app as engine_app
 from orapp.engines import EngineSpec
 from orapp.errors import OrappError
 from orapp.files import check_writable, replace_file
@@ -30,10 +31,14 @@ app = typer.Typer(
 )
 
 
+app.add_typer(engine_app, name="engine")
+
+
 class EngineName(StrEnum):
     """Engines by their names on the command line."""
 
     AUTO = "auto"
+    TENSORRT = "tensorrt"
     OPENVINO = "openvino"
     TORCH = "torch"
 

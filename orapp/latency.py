@@ -171,6 +171,7 @@ class LatencyLog:
                 "engine": {
                     "name": identity.name if identity else None,
                     "backend": identity.backend if identity else None,
+                    "why": identity.why if identity else None,
                     "model_sha256": identity.model_sha256 if identity else None,
                 },
                 "machine": machine,

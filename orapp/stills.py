@@ -11,11 +11,12 @@ from typing import TextIO
 import cv2
 import numpy as np
 
-from orapp.engines import EngineSpec, open_engine
+from orapp.engines import EngineSpec
 from orapp.errors import OrappError
 from orapp.frames import Frame, Gray, Segmentation, read_only
 from orapp.segment import Segmenter
 from orapp.sources import EndOfSource, Picture, SourceFormat, open_source
+from orapp.verify import open_verified
 from orapp.walk import walk
 
 MAX_SIDE = 4096
@@ -90,7 +91,7 @@ def segment_files(paths: Sequence[Path], out: Path, spec: EngineSpec) -> Iterato
     names = _unique_names(paths)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with (out / "results.jsonl").open("w") as results, open_engine(spec) as engine:
+        with (out / "results.jsonl").open("w") as results, open_verified(spec) as engine:
             for path, name in zip(paths, names, strict=True):
                 yield from _segment_one(path, name, out, results, Segmenter(engine))
     except OSError as error:

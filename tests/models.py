@@ -3,10 +3,12 @@
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper
 
+from orapp.golden import Golden, write_golden
 from orapp.pfnet.export import export
 from orapp.pfnet.variants import pfnet_lite
 
@@ -51,12 +53,21 @@ def write_bright_model(
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save(model, folder / "model.onnx")
-    digest = hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
+    images = np.random.default_rng(0).integers(0, 256, (3, *size), dtype=np.uint8)
+    images[:, 10:30, 10:40] = 255
+    marked = np.where(images > BRIGHT, 255, 0).astype(np.uint8)
+    said = np.tile(np.float32(judged), (len(images), 1))
+    write_golden(folder / "golden.npz", Golden(images, marked, said))
+    digest, golden = (
+        hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        for name in ("model.onnx", "golden.npz")
+    )
     (folder / "manifest.toml").write_text(
         f'name = "bright"\nfile = "model.onnx"\nsha256 = "{digest}"\n'
         f"input_height = {size[0]}\ninput_width = {size[1]}\nthreshold = 0.5\nmin_area = 0.0005\n"
         "least_broken = 0.5\nleast_spine = 0.5\n"
         'trained_on = "not trained: marks bright pixels"\nlicence = "Apache-2.0"\n'
+        f'[golden]\nfile = "golden.npz"\nsha256 = "{golden}"\n'
     )
     return folder
 
@@ -79,5 +90,6 @@ def write_random_lite(folder: Path, size: tuple[int, int] = (64, 64)) -> Path:
         trained_on="nothing: random weights",
         licence="Apache-2.0",
         metrics={},
+        golden=np.random.default_rng(3).integers(0, 256, (3, *size), dtype=np.uint8),
     )
     return folder

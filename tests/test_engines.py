@@ -83,7 +83,9 @@ def test_test_options_make_an_engine_slow_and_failing(bright):
 
 
 def test_an_unknown_engine_and_a_model_without_weights_are_told(bright):
-    with pytest.raises(OrappError, match="'abacus' is not an engine; use openvino or torch"):
+    with pytest.raises(
+        OrappError, match="'abacus' is not an engine; use tensorrt, openvino or torch"
+    ):
         open_engine(EngineSpec(str(bright), "abacus"))
     with pytest.raises(OrappError, match="bright has no weights for torch"):
         open_engine(EngineSpec(str(bright), "torch"))

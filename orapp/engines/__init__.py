@@ -1,6 +1,6 @@
 """What runs the network: one small protocol, three backends, one door."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
@@ -18,7 +18,8 @@ class EngineSpec:
 
     Attributes:
         model: name of a shipped model (`pfnet-lite`) or a folder with a manifest.toml.
-        backend: `openvino`, `torch`, or `auto` (the best one installed).
+        backend: `tensorrt`, `openvino`, `torch`, or `auto`: TensorRT where a plan is ready, else
+            OpenVINO.
         delay_ms: test option: each inference takes this much longer.
         raise_at: test option: the engine raises at this inference (counted from 1); 0 is never.
     """
@@ -42,6 +43,8 @@ class EngineIdentity:
         min_area: smallest outline that counts, as a fraction of the picture's area.
         least_broken: probability of a fracture in the picture from which it is outlined.
         least_spine: probability of a spine from which a view is supported.
+        precision: fp32, fp16 or int8.
+        why: with `auto`, why this backend was taken; else empty.
     """
 
     name: str
@@ -52,6 +55,8 @@ class EngineIdentity:
     min_area: float
     least_broken: float
     least_spine: float
+    precision: str = "fp32"
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,7 @@ class Engine(Protocol):
     ) -> None: ...
 
 
-def identity(manifest: "Manifest", backend: str) -> EngineIdentity:
+def identity(manifest: "Manifest", backend: str, precision: str = "fp32") -> EngineIdentity:
     """What the report says about a model that a backend has loaded."""
     return EngineIdentity(
         manifest.name,
@@ -104,6 +109,7 @@ def identity(manifest: "Manifest", backend: str) -> EngineIdentity:
         manifest.min_area,
         manifest.least_broken,
         manifest.least_spine,
+        precision,
     )
 
 
@@ -119,25 +125,58 @@ def open_engine(spec: EngineSpec) -> Engine:
     """Checks the model against its manifest, loads it and runs it once to warm it up.
 
     Raises:
-        OrappError: unknown model, hash that differs from the manifest, backend not installed.
+        OrappError: unknown model, hash that differs from the manifest, backend not installed, no
+            plan that may be loaded.
     """
     from orapp.engines.trust import find_model, load_manifest
 
     folder: Path = find_model(spec.model)
-    manifest = load_manifest(folder)
-    engine: Engine
-    if spec.backend in ("auto", "openvino"):
-        from orapp.engines.openvino import OpenVinoEngine
+    return with_faults(_open(spec.backend, folder, load_manifest(folder)), spec)
 
-        engine = OpenVinoEngine(folder, manifest)
-    elif spec.backend == "torch":
-        from orapp.engines.torch import TorchEngine
 
-        engine = TorchEngine(folder, manifest)
-    else:
-        raise OrappError(f"'{spec.backend}' is not an engine", "use openvino or torch")
+def with_faults(engine: Engine, spec: EngineSpec) -> Engine:
+    """The engine, made slow or failing if the spec's test options ask for it."""
     if spec.delay_ms or spec.raise_at:
         from orapp.engines.faulty import FaultyEngine
 
         return FaultyEngine(engine, spec)
+    return engine
+
+
+def _open(backend: str, folder: Path, manifest: "Manifest") -> Engine:
+    if backend == "auto":
+        return _open_best(folder, manifest)
+    if backend == "openvino":
+        from orapp.engines.openvino import OpenVinoEngine
+
+        return OpenVinoEngine(folder, manifest)
+    if backend == "torch":
+        from orapp.engines.torch import TorchEngine
+
+        return TorchEngine(folder, manifest)
+    if backend == "tensorrt":
+        return _open_tensorrt(manifest)
+    raise OrappError(f"'{backend}' is not an engine", "use tensorrt, openvino or torch")
+
+
+def _open_tensorrt(manifest: "Manifest") -> Engine:
+    """The fastest precision of which a plan may be loaded; refuses in the words of the first."""
+    from orapp.engines.build import runtime_here
+    from orapp.engines.plans import PlanCache, plans_folder
+    from orapp.engines.tensorrt import TensorRtEngine
+
+    here = runtime_here()
+    precision, plan = PlanCache(plans_folder()).best(manifest, here)
+    return TensorRtEngine(manifest, plan, here.flavour, precision)  # type: ignore[arg-type]
+
+
+def _open_best(folder: Path, manifest: "Manifest") -> Engine:
+    """TensorRT if a plan is ready, else OpenVINO; the identity says why."""
+    engine: Engine
+    try:
+        engine = _open_tensorrt(manifest)
+        why = "a plan for this GPU is ready"
+    except OrappError as error:
+        engine, why = _open("openvino", folder, manifest), f"no TensorRT: {error.what}"
+    engine.identity = replace(engine.identity, why=why)
     return engine

@@ -14,19 +14,26 @@ from orapp.frames import Gray
 
 
 class OpenVinoEngine:
-    """Compiled from the checked bytes, float32 (bf16 is slower without AMX), low latency."""
+    """Compiled from the checked bytes, low latency.
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
+    In float32 (bf16 is slower without AMX), or in int8 where the model ships so.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest, precision: str = "fp32") -> None:
+        form = manifest.form(precision)
+        if form is None:
+            raise OrappError(f"{manifest.name} does not ship as {precision}", "choose another one")
         openvino = _openvino()
-        self.identity = identity(manifest, f"openvino {openvino.__version__.split('-')[0]} CPU f32")
-        data = read_checked(folder, manifest.file, manifest.sha256)
+        backend = f"openvino {openvino.__version__.split('-')[0]} CPU {precision}"
+        self.identity = identity(manifest, backend, precision)
+        data = read_checked(folder, form.file, form.sha256)
         core = openvino.Core()
         settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         try:
             compiled = core.compile_model(core.read_model(data), "CPU", settings)
         except RuntimeError as error:
             raise OrappError(
-                f"OpenVINO can't load {manifest.file}: {str(error).splitlines()[0]}",
+                f"OpenVINO can't load {form.file}: {str(error).splitlines()[0]}",
                 "export the model again",
             ) from None
         self._input = np.zeros((1, 1, *self.identity.input_size), np.uint8)
@@ -39,7 +46,7 @@ class OpenVinoEngine:
         }
         if shapes != expected:
             raise OrappError(
-                f"{manifest.file} takes and gives {shapes}, orapp expects {expected}",
+                f"{form.file} takes and gives {shapes}, orapp expects {expected}",
                 "export the model again",
             )
         self._request: Any = compiled.create_infer_request()

@@ -28,7 +28,7 @@ class TorchEngine:
         from orapp.pfnet.export import Deployed
         from orapp.pfnet.variants import NETWORKS
 
-        self.identity = identity(manifest, f"torch {torch.__version__} CPU f32")
+        self.identity = identity(manifest, f"torch {torch.__version__} CPU fp32")
         weights = load(read_checked(folder, manifest.torch.file, manifest.torch.sha256))
         network = NETWORKS[manifest.torch.network]()
         try:

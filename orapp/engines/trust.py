@@ -12,7 +12,7 @@ from orapp.errors import OrappError
 MANIFEST = "manifest.toml"
 MAX_MANIFEST_BYTES = 64 * 1024
 MAX_MODEL_BYTES = 1024**3
-_SHA256 = Field(pattern=r"^[0-9a-f]{64}$")
+SHA256 = Field(pattern=r"^[0-9a-f]{64}$")
 _FILE = Field(pattern=r"^[A-Za-z0-9_.-]+$")
 
 
@@ -27,8 +27,21 @@ class Weights(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     file: str = _FILE
-    sha256: str = _SHA256
+    sha256: str = SHA256
     network: Literal["pfnet", "pfnet-lite"]
+
+
+class File(BaseModel):
+    """A file of the model.
+
+    Attributes:
+        file: beside the manifest.
+        sha256: of that file.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    file: str = _FILE
+    sha256: str = SHA256
 
 
 class Manifest(BaseModel):
@@ -48,12 +61,14 @@ class Manifest(BaseModel):
         licence: SPDX identifier.
         metrics: figures, each with a name that says of what.
         torch: weights of the reference, if they ship.
+        forms: the graph in other precisions, `fp16` and `int8`, if they ship.
+        golden: pictures with the reference's answers, see engines/golden.py.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
     file: str = _FILE
-    sha256: str = _SHA256
+    sha256: str = SHA256
     input_height: int = Field(ge=32, le=2048)
     input_width: int = Field(ge=32, le=2048)
     threshold: float = Field(gt=0, lt=1)
@@ -64,6 +79,14 @@ class Manifest(BaseModel):
     licence: str
     metrics: dict[str, float | str] = {}
     torch: Weights | None = None
+    forms: dict[Literal["fp16", "int8"], File] = {}
+    golden: File
+
+    def form(self, precision: str) -> File | None:
+        """The file of a precision (fp32, fp16, int8), or None if it does not ship."""
+        if precision == "fp32":
+            return File(file=self.file, sha256=self.sha256)
+        return self.forms.get(precision)  # type: ignore[call-overload, no-any-return]
 
 
 def models_folder() -> Path:
@@ -71,6 +94,11 @@ def models_folder() -> Path:
     package = Path(__file__).parent.parent
     installed = package / "_shipped" / "engines"
     return installed if installed.is_dir() else package.parent / "engines"
+
+
+def model_names() -> list[str]:
+    """The models that ship."""
+    return sorted(p.parent.name for p in models_folder().glob(f"*/{MANIFEST}"))
 
 
 def find_model(name: str) -> Path:
@@ -87,7 +115,7 @@ def find_model(name: str) -> Path:
         except OSError as error:
             what = f"model '{Path(name).name}' can't be read: {error.strerror}"
             raise OrappError(what, "check its permissions") from None
-    known = sorted(p.parent.name for p in models_folder().glob(f"*/{MANIFEST}"))
+    known = model_names()
     raise OrappError(
         f"there is no model '{Path(name).name}'",
         f"use one of {', '.join(known) or 'none'} or a folder with a {MANIFEST}",
@@ -112,7 +140,7 @@ def load_manifest(folder: Path) -> Manifest:
         raise OrappError(
             f"{_in(folder)}: field '{where}': {first['msg'].lower()}", "restore it"
         ) from None
-    for name in (manifest.file, manifest.torch.file if manifest.torch else manifest.file):
+    for name in _files(manifest):
         if not (folder / name).is_file():
             raise OrappError(f"{name} is missing beside {_in(folder)}", "install the model again")
     return manifest
@@ -126,9 +154,16 @@ def check_model(name: str) -> None:
     """
     folder = find_model(name)
     manifest = load_manifest(folder)
-    read_checked(folder, manifest.file, manifest.sha256)
+    for file, sha256 in _files(manifest).items():
+        read_checked(folder, file, sha256)
+
+
+def _files(manifest: Manifest) -> dict[str, str]:
+    """All files of a model with their SHA-256."""
+    files = {manifest.file: manifest.sha256}
     if manifest.torch is not None:
-        read_checked(folder, manifest.torch.file, manifest.torch.sha256)
+        files[manifest.torch.file] = manifest.torch.sha256
+    return files | {f.file: f.sha256 for f in (*manifest.forms.values(), manifest.golden)}
 
 
 def read_checked(folder: Path, name: str, sha256: str) -> bytes:

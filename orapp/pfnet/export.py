@@ -1,13 +1,17 @@
 """From trained weights to a model folder: ONNX with everything in the graph, weights, manifest."""
 
+import copy
 import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from orapp.pfnet.network import PFNet
+from orapp.frames import Gray
+from orapp.golden import Golden, write_golden
+from orapp.pfnet.network import ChannelAttention, Judge, PFNet, SpatialAttention
 
 
 def standardise(image: Tensor) -> Tensor:
@@ -29,10 +33,12 @@ class Deployed(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """(1, 1, h, w) uint8 -> the same, 255 is certain; (1, 2) float32: broken, spine."""
-        outputs, judged = self.network.all_outputs(standardise(image))
+        kind = next(self.network.backbone.parameters()).dtype
+        outputs, judged = self.network.all_outputs(standardise(image).to(kind))
         if judged is None:
             raise ValueError("a network that does not judge the whole picture can't be deployed")
-        probability = (torch.sigmoid(outputs[-1][:, :1]) * 255.0 + 0.5).to(torch.uint8)
+        logits = outputs[-1][:, :1].float()
+        probability = (torch.sigmoid(logits) * 255.0 + 0.5).to(torch.uint8)
         return probability, torch.sigmoid(judged)
 
 
@@ -50,27 +56,22 @@ def export(
     trained_on: str,
     licence: str,
     metrics: dict[str, float | str],
+    golden: Gray,
 ) -> None:
-    """Writes model.onnx, weights.safetensors and manifest.toml into the folder."""
+    """Writes a whole model folder: ONNX in float32 and fp16, weights, golden frames, manifest.
+
+    `network` is trained and has a judge; `golden` is (N, h, w) uint8 at the network's size, and
+    some of it should show a fracture. All else stands in the manifest as it is.
+    """
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
     network = network.eval()
     onnx_file, weights_file = folder / "model.onnx", folder / "weights.safetensors"
-    blank = torch.zeros((1, 1, *size), dtype=torch.uint8)
-    torch.onnx.export(
-        Deployed(network).eval(),
-        (blank,),
-        onnx_file,
-        input_names=["image"],
-        output_names=["probability", "judged"],
-        opset_version=18,
-        dynamo=True,
-        external_data=False,
-        optimize=True,
-        verbose=False,
-    )
-    _forget_where_it_was_made(onnx_file)
+    half_file, golden_file = folder / "model-fp16.onnx", folder / "golden.npz"
+    _to_onnx(Deployed(network).eval(), onnx_file, size)
+    _to_onnx(Deployed(halved(network)).eval(), half_file, size)
+    write_golden(golden_file, answer(network, golden))
     save_file({k: v.contiguous() for k, v in network.state_dict().items()}, weights_file)
     lines = [
         "# Written by orapp.pfnet.export; orapp loads a file only if its SHA-256 stands here.",
@@ -97,9 +98,61 @@ def export(
         f'file = "{weights_file.name}"',
         f'sha256 = "{_sha256(weights_file)}"',
         f'network = "{network_name}"',
+        "",
+        "[golden]",
+        f'file = "{golden_file.name}"',
+        f'sha256 = "{_sha256(golden_file)}"',
+        "",
+        *form_lines("fp16", half_file),
     ]
     weights_file.chmod(0o644)
     (folder / "manifest.toml").write_text("\n".join(lines) + "\n")
+
+
+def answer(network: PFNet, images: Gray) -> Golden:
+    """What the network says in float32 about (N, h, w) uint8."""
+    deployed = Deployed(network).eval()
+    with torch.no_grad():
+        said = [deployed(torch.from_numpy(np.array(image))[None, None]) for image in images]
+    probability = np.stack([p[0, 0].numpy() for p, _ in said])
+    return Golden(images, probability, np.stack([j[0].numpy() for _, j in said]))
+
+
+def halved(network: PFNet) -> PFNet:
+    """A copy in fp16, but for what overflows or rounds there: standardising, attention, judging.
+
+    The attention modules compute in float32 themselves; their weights stay so, too.
+    """
+    half = copy.deepcopy(network).half()
+    for module in half.modules():
+        if isinstance(module, (ChannelAttention, SpatialAttention, Judge)):
+            module.float()
+    return half
+
+
+def form_lines(precision: str, file: Path) -> list[str]:
+    """The manifest's lines about the graph in another precision."""
+    return [
+        f"[forms.{precision}]",
+        f'file = "{file.name}"',
+        f'sha256 = "{_sha256(file)}"',
+    ]
+
+
+def _to_onnx(deployed: Deployed, file: Path, size: tuple[int, int]) -> None:
+    torch.onnx.export(
+        deployed,
+        (torch.zeros((1, 1, *size), dtype=torch.uint8),),
+        file,
+        input_names=["image"],
+        output_names=["probability", "judged"],
+        opset_version=18,
+        dynamo=True,
+        external_data=False,
+        optimize=True,
+        verbose=False,
+    )
+    _forget_where_it_was_made(file)
 
 
 def _forget_where_it_was_made(file: Path) -> None:

@@ -173,6 +173,7 @@ class Judge(nn.Module):
 
     def forward(self, feature: Tensor, first: Tensor, last: Tensor) -> Tensor:
         """(B, C, h, w), logits (B, maps, h, w) and (B, maps, 8h, 8w) -> (B, 2): broken, spine."""
+        feature, first, last = feature.float(), first.float(), last.float()
         pooled = [feature.mean((2, 3)), feature.amax((2, 3)), first.amax((2, 3))]
         early: Tensor = self.layers(torch.cat(pooled, dim=1))
         patches = F.avg_pool2d(torch.sigmoid(last), self.PATCH, self.PATCH // 2)

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orapp.engines import EngineSpec, open_engine
+from orapp.engines import EngineSpec
 from orapp.errors import OrappError
 from orapp.frames import Frame
 from orapp.worker.messages import Done, Failed, Job, Ready
@@ -67,9 +67,10 @@ def _work(
         import cv2
 
         from orapp.segment import Segmenter
+        from orapp.verify import open_verified
 
         cv2.setNumThreads(1)  # the engine and the display need the cores more
-        engine = open_engine(spec)
+        engine = open_verified(spec)
     except OrappError as error:
         return Failed(generation, str(error), loading=True)
     except Exception as error:

@@ -1,0 +1,177 @@
+"""`orapp engine`: compile, list, clear and verify engines; before the case, never during it."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+
+from orapp.engines import Engine
+from orapp.engines.trust import Manifest, find_model, load_manifest, model_names
+from orapp.errors import OrappError
+
+app = typer.Typer(help="Compile, list, clear and verify engines.", no_args_is_help=True)
+
+
+class PrecisionName(StrEnum):
+    """Precisions by their names on the command line."""
+
+    FP32 = "fp32"
+    FP16 = "fp16"
+    INT8 = "int8"
+
+
+class FlavourName(StrEnum):
+    """TensorRT's flavours by their names on the command line."""
+
+    TENSORRT = "tensorrt"
+    RTX = "tensorrt-rtx"
+
+
+Show = Callable[[str, int, int], None]
+Model = Annotated[str, typer.Argument(help="A model that ships, or a folder with a manifest.toml")]
+
+
+@app.command()
+def build(
+    model: Model = "pfnet-lite",
+    precision: Annotated[PrecisionName, typer.Option(help="Of the graph")] = PrecisionName.FP16,
+    targets: Annotated[
+        str, typer.Option("--for", help="TensorRT-RTX: compute capabilities, as sm86,sm89,sm120")
+    ] = "",
+    flavour: Annotated[
+        FlavourName | None, typer.Option(help="Else the one that is installed")
+    ] = None,
+) -> None:
+    """Compile a model for this machine's GPU, or for GPUs that are named."""
+    from orapp.engines import build as builder
+    from orapp.engines.plans import PlanCache, plans_folder
+
+    folder = find_model(model)
+    manifest = load_manifest(folder)
+    named = [t.strip() for t in targets.split(",") if t.strip()]
+    begin = time.monotonic()
+    with _progress() as progress:
+        path, key = builder.build(
+            folder,
+            manifest,
+            precision.value,
+            PlanCache(plans_folder()),
+            flavour=flavour.value if flavour else None,
+            targets=named,
+            progress=progress,
+        )
+    seconds, size = time.monotonic() - begin, path.stat().st_size / 2**20
+    where = ", ".join(key.targets) or f"{key.gpu} ({key.compute}), driver {key.driver}"
+    print(f"{path.name}: {size:.1f} MB for {where}, {seconds:.1f} s by {key.flavour} {key.version}")
+
+
+@contextmanager
+def _progress() -> Iterator[Show]:
+    """A bar on the standard error, if a person looks at it; gives what TensorRT's monitor calls."""
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("reading the model", total=None)
+
+        def show(phase: str, done: int, steps: int) -> None:
+            bar.update(task, description=phase, completed=done, total=max(steps, 1))
+
+        yield show
+
+
+@app.command("list")
+def list_plans() -> None:
+    """Every compiled engine: ready, or refused and why."""
+    from orapp.engines.build import runtime_here
+    from orapp.engines.plans import PlanCache, plans_folder
+
+    manifests = {name: load_manifest(find_model(name)) for name in model_names()}
+    table = Table(box=None, pad_edge=False)
+    for column in ("plan", "precision", "built for", "state"):
+        table.add_column(column, overflow="fold")
+    here = runtime_here()
+    for plan in PlanCache(plans_folder()).plans(manifests, here):
+        key = plan.key
+        where = "" if key is None else ", ".join(key.targets) or key.gpu
+        state = f"refused: {plan.refusal}" if plan.refusal else "ready"
+        table.add_row(plan.path.stem, key.precision if key else "", where, state)
+    if table.row_count:
+        Console(soft_wrap=False).print(table)
+    else:
+        print("no engine has been compiled; run 'orapp engine build'")
+
+
+@app.command()
+def clear() -> None:
+    """Remove all compiled engines, and the secret that they are signed with."""
+    from orapp.engines.plans import PlanCache, plans_folder
+
+    print(f"{PlanCache(plans_folder()).clear()} compiled engines removed")
+
+
+@app.command()
+def verify(model: Model = "pfnet-lite") -> None:
+    """Run every engine that there is on the model's golden frames, against torch in float32."""
+    from orapp.verify import BOUNDS, compare, load_golden
+
+    folder = find_model(model)
+    manifest = load_manifest(folder)
+    golden = load_golden(folder, manifest)
+    table = Table(title=f"{manifest.name} on {len(golden.images)} golden frames", box=None)
+    for column in ("engine", "max", "mean", "outline px", "judged", "Dice", "verdict"):
+        table.add_column(column, overflow="fold")
+    failed = 0
+    for name, opened in _engines(folder, manifest):
+        if isinstance(opened, OrappError):
+            table.add_row(name, *[""] * 5, f"not run: {opened.what}")
+            continue
+        with opened as engine:
+            seen = compare(engine, golden)
+            beyond = seen.beyond(BOUNDS[engine.identity.precision])
+        failed += bool(beyond)
+        table.add_row(
+            engine.identity.backend,
+            f"{seen.max_difference:.0f}/255",
+            f"{seen.mean_difference:.3f}/255",
+            f"{seen.outline_px:.2f}",
+            f"{seen.judged:.4f}",
+            f"{seen.dice:.4f}",
+            ", ".join(beyond) or "as the reference",
+        )
+    Console(width=None if Console().is_terminal else 140).print(table)
+    if failed:
+        raise OrappError(f"{failed} engines differ from the reference", "do not use them")
+
+
+def _engines(folder: Path, manifest: Manifest) -> Iterator[tuple[str, Engine | OrappError]]:
+    """Every engine that could be, opened, or with what keeps it from being so."""
+    from orapp.engines.build import runtime_here
+    from orapp.engines.openvino import OpenVinoEngine
+    from orapp.engines.plans import PRECISIONS, PlanCache, Precision, plans_folder
+    from orapp.engines.tensorrt import TensorRtEngine
+    from orapp.engines.torch import TorchEngine
+
+    def tensorrt(precision: Precision) -> Engine:
+        here = runtime_here()
+        plan = PlanCache(plans_folder()).load(manifest, precision, here)
+        return TensorRtEngine(manifest, plan, here.flavour, precision)  # type: ignore[arg-type]
+
+    makers: dict[str, Callable[[], Engine]] = {
+        "torch fp32": partial(TorchEngine, folder, manifest),
+        "openvino fp32": partial(OpenVinoEngine, folder, manifest),
+        "openvino int8": partial(OpenVinoEngine, folder, manifest, "int8"),
+    }
+    makers |= {f"tensorrt {p}": partial(tensorrt, p) for p in PRECISIONS}
+    for name, make in makers.items():
+        try:
+            yield name, make()
+        except OrappError as error:
+            yield name, error

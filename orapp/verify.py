@@ -1,0 +1,163 @@
+"""An engine against torch in float32, on the golden frames that ship with its model (C6)."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orapp.engines import Engine, EngineSpec, Inference, open_engine, with_faults
+from orapp.engines.trust import Manifest, find_model, load_manifest, read_checked
+from orapp.errors import OrappError
+from orapp.frames import Gray
+from orapp.golden import Golden, read_golden
+from orapp.outline import find_outlines
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How far an engine may be from the reference.
+
+    Attributes:
+        max_difference, mean_difference: of the probability, in 255ths.
+        outline_px: largest distance between outlines, in pixels of the network's map.
+        judged: largest difference of a judgement, 0 to 1.
+        dice: of the masks, at least.
+    """
+
+    max_difference: float
+    mean_difference: float
+    outline_px: float
+    judged: float
+    dice: float
+
+
+BOUNDS = {
+    "fp32": Bounds(4, 0.05, 0.5, 0.01, 0.999),
+    "fp16": Bounds(40, 0.2, 1.5, 0.03, 0.99),
+    "int8": Bounds(255, 3.0, 6.0, 0.25, 0.93),
+}
+"""By precision. fp32 differs by rounding alone; int8 may move an edge, not lose an outline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How far an engine was from the reference, the worst over all golden frames.
+
+    Attributes:
+        frames: that were compared.
+        outlined: of them, those in which the reference outlines something.
+        max_difference, mean_difference, outline_px, judged, dice: as in `Bounds`.
+    """
+
+    frames: int
+    outlined: int
+    max_difference: float
+    mean_difference: float
+    outline_px: float
+    judged: float
+    dice: float
+
+    def beyond(self, bounds: Bounds) -> list[str]:
+        """Every bound that does not hold, with its figure; a comparison of nothing holds none."""
+        if self.outlined == 0:
+            return ["no frame with an outline was compared"]
+        found = [
+            f"{name.replace('_', ' ')} {getattr(self, name):.3g} > {getattr(bounds, name):g}"
+            for name in ("max_difference", "mean_difference", "outline_px", "judged")
+            if not getattr(self, name) <= getattr(bounds, name)
+        ]
+        if not self.dice >= bounds.dice:
+            found.append(f"dice {self.dice:.4f} < {bounds.dice:g}")
+        return found
+
+
+def load_golden(folder: Path, manifest: Manifest) -> Golden:
+    """The model's golden frames, if they are those that its manifest names.
+
+    Raises:
+        OrappError: the file can't be read, differs, or holds something else.
+    """
+    data = read_checked(folder, manifest.golden.file, manifest.golden.sha256)
+    return read_golden(data, (manifest.input_height, manifest.input_width))
+
+
+def compare(engine: Engine, golden: Golden) -> Difference:
+    """Runs the engine on every golden frame."""
+    rows = np.array(
+        [
+            _one(engine, engine.infer(image), probability, judged)
+            for image, probability, judged in zip(
+                golden.images, golden.probability, golden.judged, strict=True
+            )
+        ]
+    )
+    level = engine.identity.threshold * 255
+    outlined = int((golden.probability >= level).any((1, 2)).sum())
+    most, least = rows.max(0).tolist(), rows.min(0).tolist()
+    return Difference(len(rows), outlined, most[0], most[1], most[2], most[3], least[4])
+
+
+def check(engine: Engine, golden: Golden) -> None:
+    """The check at start-up: raises OrappError if the engine is not what its model is."""
+    bounds = BOUNDS[engine.identity.precision]
+    beyond = compare(engine, golden).beyond(bounds)
+    if beyond:
+        raise OrappError(
+            f"the engine is not what its model is: {', '.join(beyond)}",
+            f"run 'orapp engine verify {engine.identity.name}'",
+        )
+
+
+def open_verified(spec: EngineSpec) -> Engine:
+    """Opens an engine and checks it; the test options of the spec act after the check.
+
+    Raises:
+        OrappError: as `open_engine`, or the engine is not what its model is.
+    """
+    folder = find_model(spec.model)
+    engine = open_engine(replace(spec, delay_ms=0, raise_at=0))
+    try:
+        check(engine, load_golden(folder, load_manifest(folder)))
+    except Exception:
+        engine.__exit__(None, None, None)
+        raise
+    return with_faults(engine, spec)
+
+
+def _one(
+    engine: Engine, seen: Inference, truth: Gray, judged: NDArray[np.float32]
+) -> tuple[float, float, float, float, float]:
+    away = np.abs(truth.astype(int) - seen.probability)
+    level = engine.identity.threshold * 255
+    a, b = truth >= level, seen.probability >= level
+    both = int(a.sum()) + int(b.sum())
+    dice = 2 * int((a & b).sum()) / both if both else 1.0
+    wrong = max(abs(float(judged[0]) - seen.broken), abs(float(judged[1]) - seen.spine))
+    apart = outline_distance(truth, seen.probability, engine)
+    return float(away.max()), float(away.mean()), apart, wrong, dice
+
+
+def outline_distance(truth: Gray, found: Gray, engine: Engine) -> float:
+    """Hausdorff distance between all outlines in map pixels; a missing one is the map's side."""
+    size = truth.shape[0], truth.shape[1]
+    rules = engine.identity.threshold, engine.identity.min_area, size
+    one, two = find_outlines(truth, *rules), find_outlines(found, *rules)
+    if not one and not two:
+        return 0.0
+    if len(one) != len(two):
+        return float(max(size))
+    a, b = (np.concatenate([_dense(o.points) for o in outlines]) for outlines in (one, two))
+    apart = np.linalg.norm(a[:, None] - b[None], axis=2)
+    return float(max(apart.min(0).max(), apart.min(1).max()))
+
+
+def _dense(points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Points at most half a pixel apart along a closed polygon."""
+    after = np.roll(points, -1, axis=0)
+    steps = np.maximum(np.ceil(np.linalg.norm(after - points, axis=1) * 2).astype(int), 1)
+    parts = [
+        a + (b - a) * np.linspace(0, 1, n, endpoint=False)[:, None]
+        for a, b, n in zip(points, after, steps, strict=True)
+    ]
+    return np.asarray(np.concatenate(parts), np.float32)
