@@ -69,8 +69,8 @@ def export(
     network = network.eval()
     onnx_file, weights_file = folder / "model.onnx", folder / "weights.safetensors"
     half_file, golden_file = folder / "model-fp16.onnx", folder / "golden.npz"
-    _to_onnx(Deployed(network).eval(), onnx_file, size)
-    _to_onnx(Deployed(halved(network)).eval(), half_file, size)
+    to_onnx(Deployed(network).eval(), onnx_file, size)
+    to_onnx(Deployed(halved(network)).eval(), half_file, size)
     write_golden(golden_file, answer(network, golden))
     save_file({k: v.contiguous() for k, v in network.state_dict().items()}, weights_file)
     lines = [
@@ -139,7 +139,8 @@ def form_lines(precision: str, file: Path) -> list[str]:
     ]
 
 
-def _to_onnx(deployed: Deployed, file: Path, size: tuple[int, int]) -> None:
+def to_onnx(deployed: Deployed, file: Path, size: tuple[int, int]) -> None:
+    """Writes the graph for pictures of a size (h, w): `image` in, `probability`, `judged` out."""
     torch.onnx.export(
         deployed,
         (torch.zeros((1, 1, *size), dtype=torch.uint8),),

@@ -1,0 +1,127 @@
+"""Real compiling with TensorRT-RTX on this CPU, up to where a driver is needed."""
+
+import shutil
+import time
+
+import numpy as np
+import pytest
+
+from orapp.engines.build import build, compile_plan, find_tensorrt, runtime_here
+from orapp.engines.gpu import Gpu, find_gpu
+from orapp.engines.plans import PlanCache, Runtime
+from orapp.engines.tensorrt import TensorRtEngine
+from orapp.engines.trust import find_model, load_manifest
+from orapp.errors import OrappError
+from tests.models import write_bright_model
+
+trt = pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed")
+TARGETS = ("sm86", "sm89", "sm120")
+
+
+@pytest.fixture(scope="module")
+def model():
+    folder = find_model("pfnet-lite")
+    return folder, load_manifest(folder)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+def test_the_shipped_model_compiles_in_every_precision(model, tmp_path, precision, capsys):
+    folder, manifest = model
+    phases, begin = set(), time.monotonic()
+    path, key = build(
+        folder,
+        manifest,
+        precision,
+        PlanCache(tmp_path),
+        flavour="tensorrt-rtx",
+        targets=TARGETS,
+        progress=lambda phase, done, steps: phases.add(phase),
+    )
+    with capsys.disabled():
+        size, seconds = path.stat().st_size / 2**20, time.monotonic() - begin
+        print(f"\npfnet-lite {precision}: {size:.1f} MB for {', '.join(TARGETS)}, {seconds:.1f} s")
+    assert key.targets == TARGETS
+    assert phases
+    ada = Runtime("tensorrt-rtx", trt.__version__, Gpu("any", "sm89", "any"))
+    assert PlanCache(tmp_path).load(manifest, precision, ada) == path.read_bytes()
+
+
+def test_pfnet_with_resnet_50_compiles_in_fp16(tmp_path, capsys):
+    import torch
+
+    from orapp.pfnet.export import Deployed, halved, to_onnx
+    from orapp.pfnet.variants import NETWORKS
+
+    torch.manual_seed(0)
+    to_onnx(Deployed(halved(NETWORKS["pfnet"]())).eval(), tmp_path / "pfnet.onnx", (416, 416))
+    begin = time.monotonic()
+    plan = compile_plan(trt, (tmp_path / "pfnet.onnx").read_bytes(), TARGETS)
+    with capsys.disabled():
+        seconds = time.monotonic() - begin
+        print(f"\nPFNet fp16: {len(plan) / 2**20:.1f} MB for {', '.join(TARGETS)}, {seconds:.1f} s")
+    assert len(plan) > 50 * 2**20
+
+
+def test_turing_refuses_attention_in_float32_and_is_told_so(model, tmp_path):
+    folder, manifest = model
+    with pytest.raises(OrappError, match=r"TensorRT can't compile the model: .*FP32 GEMM"):
+        build(folder, manifest, "fp16", PlanCache(tmp_path), targets=("sm75",))
+    assert not list(tmp_path.glob("*.plan"))
+
+
+@pytest.mark.parametrize("target", ["sm90", "ada", ""])
+def test_an_unknown_target_is_one_sentence(model, tmp_path, target):
+    folder, manifest = model
+    with pytest.raises(OrappError, match=f"'{target}' is no target of TensorRT-RTX; use some of"):
+        build(folder, manifest, "fp32", PlanCache(tmp_path), targets=(target,))
+
+
+def test_what_is_no_onnx_is_one_sentence():
+    with pytest.raises(OrappError, match="TensorRT can't read the model"):
+        compile_plan(trt, b"no model" * 100, TARGETS)
+
+
+def test_a_model_that_was_changed_is_not_compiled(model, tmp_path):
+    folder = shutil.copytree(model[0], tmp_path / "copy")
+    (folder / "model.onnx").write_bytes(b"another")
+    with pytest.raises(OrappError, match="not the file that its manifest names"):
+        build(folder, model[1], "fp32", PlanCache(tmp_path), targets=TARGETS)
+
+
+def test_a_form_that_does_not_ship_and_a_flavour_that_is_missing_are_told(tmp_path):
+    folder = write_bright_model(tmp_path / "bright")
+    manifest = load_manifest(folder)
+    with pytest.raises(OrappError, match="bright does not ship as int8"):
+        build(folder, manifest, "int8", PlanCache(tmp_path))
+    try:
+        find_tensorrt("tensorrt")
+    except OrappError as error:
+        with pytest.raises(OrappError, match=r"tensorrt .*; see docs/gpu\.md"):
+            raise error
+    else:
+        pytest.skip("tensorrt is installed here: its absence can't be tested")
+
+
+@pytest.mark.skipif(find_gpu() is not None, reason="a GPU is here: the driver won't refuse")
+def test_without_a_driver_the_run_time_is_refused_in_the_drivers_words(model, tmp_path):
+    folder, manifest = model
+    path, _ = build(folder, manifest, "fp16", PlanCache(tmp_path), targets=TARGETS)
+    with pytest.raises(OrappError, match=r"tensorrt-rtx refuses the plan: .*CUDA") as caught:
+        TensorRtEngine(manifest, path.read_bytes(), "tensorrt-rtx", "fp16")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(find_gpu() is None, reason="no NVIDIA GPU: a plan can't be run here")
+def test_on_a_gpu_a_plan_says_what_the_reference_says(model, tmp_path):
+    from orapp.verify import check, load_golden
+
+    folder, manifest = model
+    cache = PlanCache(tmp_path)
+    build(folder, manifest, "fp16", cache)
+    here = runtime_here()
+    plan = cache.load(manifest, "fp16", here)
+    with TensorRtEngine(manifest, plan, here.flavour, "fp16") as engine:
+        check(engine, load_golden(folder, manifest))
+        size = engine.identity.input_size
+        first = engine.infer(np.zeros(size, np.uint8)).probability.copy()
+        assert np.array_equal(engine.infer(np.zeros(size, np.uint8)).probability, first)
