@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def read_golden(data: bytes, size: tuple[int, int]) -> Golden:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
             golden = Golden(stored["images"], stored["probability"], stored["judged"])
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile):
+    except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile, zlib.error):
         raise broken from None
     shape = len(golden.images), *size
     right = golden.images.shape == golden.probability.shape == shape

@@ -5,7 +5,7 @@ import time
 import cv2
 import numpy as np
 
-from orapp.engines import Engine
+from orapp.engines import Engine, EngineIdentity, Inference
 from orapp.frames import Frame, Gray, Outline, Segmentation, read_only
 from orapp.outline import find_outlines
 
@@ -36,11 +36,7 @@ class Segmenter:
         inferred_ns = time.monotonic_ns() - inferring_ns
         supported = can_be_view(small) and seen.spine >= identity.least_spine
         height, width = frame.pixels.shape
-        outlines: tuple[Outline, ...] = ()
-        if supported and seen.broken >= identity.least_broken:
-            outlines = find_outlines(
-                probability, identity.threshold, identity.min_area, (height, width)
-            )
+        outlines = outlines_of(seen, identity, (height, width)) if supported else ()
         return Segmentation(
             frame_index=frame.index,
             exposure=frame.exposure,
@@ -55,6 +51,15 @@ class Segmenter:
             inferred_ns=inferred_ns,
             engine=identity.name,
         )
+
+
+def outlines_of(
+    seen: Inference, identity: EngineIdentity, size: tuple[int, int]
+) -> tuple[Outline, ...]:
+    """Outlines in a picture of a size (H, W); none where the model sees no spine or no fracture."""
+    if seen.spine < identity.least_spine or seen.broken < identity.least_broken:
+        return ()
+    return find_outlines(seen.probability, identity.threshold, identity.min_area, size)
 
 
 def shrink(pixels: Gray, size: tuple[int, int]) -> Gray:

@@ -6,12 +6,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from orapp.engines import Engine, EngineSpec, Inference, open_engine, with_faults
+from orapp.engines import (
+    Engine,
+    EngineIdentity,
+    EngineSpec,
+    Inference,
+    open_engine,
+    with_faults,
+)
 from orapp.engines.trust import Manifest, find_model, load_manifest, read_checked
 from orapp.errors import OrappError
-from orapp.frames import Gray
 from orapp.golden import Golden, read_golden
-from orapp.outline import find_outlines
+from orapp.segment import outlines_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +90,18 @@ def load_golden(folder: Path, manifest: Manifest) -> Golden:
 
 def compare(engine: Engine, golden: Golden) -> Difference:
     """Runs the engine on every golden frame."""
+    identity = engine.identity
+    truths = [
+        Inference(p, float(j[0]), float(j[1]))
+        for p, j in zip(golden.probability, golden.judged, strict=True)
+    ]
     rows = np.array(
         [
-            _one(engine, engine.infer(image), probability, judged)
-            for image, probability, judged in zip(
-                golden.images, golden.probability, golden.judged, strict=True
-            )
+            _one(identity, truth, engine.infer(image))
+            for image, truth in zip(golden.images, truths, strict=True)
         ]
     )
-    level = engine.identity.threshold * 255
-    outlined = int((golden.probability >= level).any((1, 2)).sum())
+    outlined = sum(bool(outlines_of(t, identity, identity.input_size)) for t in truths)
     most, least = rows.max(0).tolist(), rows.min(0).tolist()
     return Difference(len(rows), outlined, most[0], most[1], most[2], most[3], least[4])
 
@@ -126,30 +134,33 @@ def open_verified(spec: EngineSpec) -> Engine:
 
 
 def _one(
-    engine: Engine, seen: Inference, truth: Gray, judged: NDArray[np.float32]
+    identity: EngineIdentity, truth: Inference, seen: Inference
 ) -> tuple[float, float, float, float, float]:
-    away = np.abs(truth.astype(int) - seen.probability)
-    level = engine.identity.threshold * 255
-    a, b = truth >= level, seen.probability >= level
-    both = int(a.sum()) + int(b.sum())
-    dice = 2 * int((a & b).sum()) / both if both else 1.0
-    wrong = max(abs(float(judged[0]) - seen.broken), abs(float(judged[1]) - seen.spine))
-    apart = outline_distance(truth, seen.probability, engine)
+    away = np.abs(truth.probability.astype(int) - seen.probability)
+    wrong = max(abs(truth.broken - seen.broken), abs(truth.spine - seen.spine))
+    apart, dice = compare_outlines(identity, truth, seen)
     return float(away.max()), float(away.mean()), apart, wrong, dice
 
 
-def outline_distance(truth: Gray, found: Gray, engine: Engine) -> float:
-    """Hausdorff distance between all outlines in map pixels; a missing one is the map's side."""
-    size = truth.shape[0], truth.shape[1]
-    rules = engine.identity.threshold, engine.identity.min_area, size
-    one, two = find_outlines(truth, *rules), find_outlines(found, *rules)
+def compare_outlines(
+    identity: EngineIdentity, truth: Inference, seen: Inference
+) -> tuple[float, float]:
+    """What would be drawn: Hausdorff distance in map pixels, and Dice of the masks.
+
+    An outline that one draws and the other doesn't is the map's side away.
+    """
+    height, width = identity.input_size
+    one, two = (outlines_of(x, identity, (height, width)) for x in (truth, seen))
     if not one and not two:
-        return 0.0
+        return 0.0, 1.0
     if len(one) != len(two):
-        return float(max(size))
+        return float(max(height, width)), 0.0
     a, b = (np.concatenate([_dense(o.points) for o in outlines]) for outlines in (one, two))
     apart = np.linalg.norm(a[:, None] - b[None], axis=2)
-    return float(max(apart.min(0).max(), apart.min(1).max()))
+    level = identity.threshold * 255
+    p, q = truth.probability >= level, seen.probability >= level
+    dice = 2 * int((p & q).sum()) / (int(p.sum()) + int(q.sum()))
+    return float(max(apart.min(0).max(), apart.min(1).max())), dice
 
 
 def _dense(points: NDArray[np.float32]) -> NDArray[np.float32]:
