@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from orapp.engines import EngineSpec, open_engine
+from orapp.frames import Frame
 from orapp.segment import Segmenter, shrink
 from orapp.sources.simulated import SimulatedRun, parse_options
 from tools.evaluate_demo import cases, summary
+from tools.others import draw_other
 
 SEEDS = 8
 
@@ -55,9 +57,19 @@ def test_a_comparison_with_another_frame_is_told_apart():
     assert np.abs(one - other).max() > 2
 
 
-def test_a_blank_or_saturated_picture_is_not_a_view():
-    from orapp.frames import Frame
+def test_what_is_drawn_and_no_spine_is_not_supported_and_spines_are():
+    rng = np.random.default_rng(5)
+    runs = [SimulatedRun(parse_options(f"simulated:?seed={s}&size=512")) for s in range(20)]
+    with open_engine(EngineSpec("pfnet-lite", "openvino")) as engine:
+        segmenter = Segmenter(engine)
+        others = [segmenter.segment(Frame(0, draw_other(512, rng), 0, 0)) for _ in range(100)]
+        spines = [segmenter.segment(Frame(0, run.picture(0), 0, 0)) for run in runs]
+    assert sum(seen.view_supported for seen in others) <= 10
+    assert not any(seen.outlines for seen in others if not seen.view_supported)
+    assert sum(seen.view_supported for seen in spines) >= 19
 
+
+def test_a_blank_or_saturated_picture_is_not_a_view():
     with open_engine(EngineSpec("pfnet-lite", "openvino")) as engine:
         segmenter = Segmenter(engine)
         flat = np.full((512, 512), 90, np.uint8)

@@ -27,9 +27,14 @@ from tools.pictures import load, read_index
 
 
 def platt(logit: NDArray[np.float64], positive: NDArray[np.bool_]) -> tuple[float, float]:
-    """Gain and shift that make sigmoid(gain * logit + shift) a probability, at even odds."""
-    x, t = torch.from_numpy(logit), torch.from_numpy(positive.astype(np.float64))
-    weight = torch.where(t > 0, 0.5 / t.mean(), 0.5 / (1 - t).mean())
+    """Gain and shift that make sigmoid(gain * logit + shift) a probability, at even odds.
+
+    Targets are Platt's, a little inside 0 and 1, so that classes that can be parted stay finite.
+    """
+    ill, well = int(positive.sum()), int((~positive).sum())
+    x = torch.from_numpy(logit)
+    t = torch.from_numpy(np.where(positive, (ill + 1) / (ill + 2), 1 / (well + 2)))
+    weight = torch.from_numpy(np.where(positive, 0.5 / ill, 0.5 / well) * len(logit))
     line = torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True)
     optimiser = torch.optim.LBFGS([line], max_iter=200, line_search_fn="strong_wolfe")
 
