@@ -20,7 +20,7 @@ class EventLog:
         self.dropped = 0
 
     def add(self, kind: str, text: str) -> None:
-        """Adds one event now. `kind` is a short word: signal, ai, format, watcher, run."""
+        """Adds one event now. `kind` is a short word: signal, ai, view, format, watcher, run."""
         event = Event(time.monotonic_ns(), kind, text)
         log.info("%s: %s", kind, text)
         with self._lock:

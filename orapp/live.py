@@ -53,6 +53,7 @@ class LiveSession:
         self.latency = LatencyLog()
         self._source, self._engine = source, engine
         self._scene = SceneStart()
+        self._view_supported = True
         self.worker = SegmentationProcess(
             engine,
             results=self.segmentations,
@@ -160,6 +161,9 @@ class LiveSession:
 
     def _segmented(self, segmentation: Segmentation, handed_ns: int, received_ns: int) -> None:
         self.latency.segmented(segmentation, received_ns, handed_ns)
+        if segmentation.view_supported != self._view_supported:
+            self._view_supported = segmentation.view_supported
+            self.events.add("view", "supported" if self._view_supported else "not supported")
 
 
 def _nobody_listens() -> None:

@@ -12,7 +12,7 @@ from orapp.golden import Golden, write_golden
 from orapp.pfnet.export import export
 from orapp.pfnet.variants import pfnet_lite
 
-BRIGHT = 200
+BRIGHT, DARK = 200, 100
 
 
 def write_bright_model(
@@ -20,7 +20,8 @@ def write_bright_model(
 ) -> Path:
     """A model that is certain of every pixel brighter than 200, and of no other.
 
-    Of every picture it says the same: `judged`, that a body is broken, that it is a spine.
+    Of a picture that is dark as a whole it says `judged` (a body is broken, it is a spine), of a
+    bright one that it is sure of both.
     """
     shape = [1, 1, *size]
     nodes = [
@@ -29,16 +30,17 @@ def write_bright_model(
         helper.make_node("Cast", ["bright"], ["one"], to=TensorProto.FLOAT),
         helper.make_node("Mul", ["one", "full"], ["y"]),
         helper.make_node("Cast", ["y"], ["probability"], to=TensorProto.UINT8),
-        helper.make_node("GlobalMaxPool", ["one"], ["most"]),
-        helper.make_node("Flatten", ["most"], ["flat"]),
-        helper.make_node("Mul", ["flat", "nothing"], ["zero"]),
-        helper.make_node("Add", ["zero", "always"], ["judged"]),
+        helper.make_node("GlobalAveragePool", ["x"], ["mean"]),
+        helper.make_node("Flatten", ["mean"], ["flat"]),
+        helper.make_node("Greater", ["flat", "dark"], ["is_bright"]),
+        helper.make_node("Where", ["is_bright", "sure", "told"], ["judged"]),
     ]
     constants = [
         helper.make_tensor("level", TensorProto.FLOAT, [], [float(BRIGHT)]),
         helper.make_tensor("full", TensorProto.FLOAT, [], [255.0]),
-        helper.make_tensor("nothing", TensorProto.FLOAT, [], [0.0]),
-        helper.make_tensor("always", TensorProto.FLOAT, [1, 2], judged),
+        helper.make_tensor("dark", TensorProto.FLOAT, [], [float(DARK)]),
+        helper.make_tensor("told", TensorProto.FLOAT, [1, 2], judged),
+        helper.make_tensor("sure", TensorProto.FLOAT, [1, 2], [1.0, 1.0]),
     ]
     graph = helper.make_graph(
         nodes,
@@ -56,7 +58,7 @@ def write_bright_model(
     images = np.random.default_rng(0).integers(0, 256, (3, *size), dtype=np.uint8)
     images[:, 10:30, 10:40] = 255
     marked = np.where(images > BRIGHT, 255, 0).astype(np.uint8)
-    said = np.tile(np.float32(judged), (len(images), 1))
+    said = np.ones((len(images), 2), np.float32)
     write_golden(folder / "golden.npz", Golden(images, marked, said))
     digest, golden = (
         hashlib.sha256((folder / name).read_bytes()).hexdigest()

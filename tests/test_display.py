@@ -17,6 +17,7 @@ from orapp.engines import EngineSpec
 from orapp.frames import AiState, AiStatus, Signal
 from orapp.live import LiveSession
 from orapp.overlay import OverlayRules
+from tests.models import write_bright_model
 from tests.sources import SquareSource, exposure_of
 
 WAIT_MS = 30_000
@@ -39,11 +40,11 @@ def show(qtbot, bright_model):
     """Opens a window on a session with a square source."""
     made = []
 
-    def start(rules=None, delay_ms=0, raise_at=0, **source):
+    def start(rules=None, delay_ms=0, raise_at=0, model=bright_model, **source):
         window = SurgeonWindow()
         window.resize(900, 800)
         squares = SquareSource(**source)
-        spec = EngineSpec(str(bright_model), "openvino", delay_ms, raise_at)
+        spec = EngineSpec(str(model), "openvino", delay_ms, raise_at)
         session = LiveSession(squares, spec, rules=rules, on_news=window.wake.ring)
         made.append((window, session))
         window.show()
@@ -195,6 +196,18 @@ def test_the_freshness_mark_moves_with_frames_and_only_with_them(qtbot, show):
     still = mark()
     qtbot.wait(250)
     assert mark() == still
+
+
+def test_a_view_of_no_spine_is_told_in_place_of_ai_ready(qtbot, show, tmp_path):
+    window, session, _ = show(model=write_bright_model(tmp_path / "model", judged=(1.0, 0.1)))
+    until(qtbot, lambda: "VIEW NOT SUPPORTED" in window.top.accessibleDescription())
+    said = window.top.accessibleDescription()
+    assert "nothing is outlined" in said
+    assert "AI READY" not in said
+    assert near_colour(pixels_of(window.top), theme.TONES[Tone.CARE]).sum() > 50
+    assert near_colour(pixels_of(window.view), theme.OUTLINE).sum() == 0
+    events = [(e.kind, e.text) for e in session.events.all()]
+    assert events.count(("view", "not supported")) == 1
 
 
 def test_help_and_full_screen_and_quit_by_key(qtbot, show):

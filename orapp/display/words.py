@@ -87,7 +87,7 @@ def words_for(m: Moment) -> Words:
     signal, signal_tone = _SIGNAL[m.signal]
     if m.ended:
         signal, signal_tone = "RUN ENDED", Tone.CALM
-    ai, ai_tone = _AI[m.ai.state]
+    ai, ai_tone = ("VIEW NOT SUPPORTED", Tone.CARE) if _is_no_view(m) else _AI[m.ai.state]
     banner, banner_tone = _banner(m)
     veil, veil_note = _veil(m)
     return Words(
@@ -143,8 +143,13 @@ def _finding(m: Moment) -> str:
     if m.segmentation is None or not _is_told(m):
         return ""
     if not m.segmentation.view_supported:
-        return "view not supported"
+        return "no spine seen: nothing is outlined"
     return "fracture outlined" if m.segmentation.outlines else "no fracture outlined"
+
+
+def _is_no_view(m: Moment) -> bool:
+    """Whether what is shown is no view of a spine: then nobody shall wait for an outline."""
+    return m.segmentation is not None and _is_told(m) and not m.segmentation.view_supported
 
 
 def _is_told(m: Moment) -> bool:
