@@ -3,7 +3,8 @@
     python -m tools.export_onnx --weights build/calibrated/weights.safetensors \
         --thresholds build/calibrated/thresholds.json --out engines/pfnet-lite
 
-With `--metrics`, the figures of tools.evaluate_demo and tools.evaluate stand in the manifest.
+With `--demo` and `--evaluation`, the figures of tools.evaluate_demo and tools.evaluate (its
+figures.json) stand in the manifest.
 """
 
 import argparse
@@ -43,8 +44,22 @@ def golden_frames(size: tuple[int, int]) -> Gray:
     return np.stack(pictures)
 
 
+def metrics(network: str, demo: Path | None, evaluation: Path | None) -> dict[str, float | str]:
+    """Figures by their names in the manifest, each with what it is of."""
+    found: dict[str, float | str] = {}
+    if demo is not None:
+        found |= {f"demo_{k}": v for k, v in json.loads(demo.read_text()).items()}
+    if evaluation is not None:
+        rows = json.loads(evaluation.read_text())[network]["groups"]
+        for name in ("dice", "bodies_dice", "sensitivity", "specificity", "auc"):
+            found[f"external_{name}"] = round(rows["external"][name][0], 4)
+        for view in ("lateral", "ap", "oblique"):
+            found[f"external_dice_{view}"] = round(rows[f"external, view {view}"]["dice"][0], 4)
+    return found
+
+
 def main() -> None:
-    """Exports; the metrics are those of tools/evaluate_demo.py on the exported model."""
+    """Exports a model folder."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--weights", type=Path, required=True)
     arguments.add_argument("--out", type=Path, required=True)
@@ -53,7 +68,8 @@ def main() -> None:
     arguments.add_argument("--threshold", type=float, default=0.5)
     arguments.add_argument("--min-area", type=float, default=0.002)
     arguments.add_argument("--thresholds", type=Path, required=True, help="of calibrate_judge")
-    arguments.add_argument("--metrics", type=Path)
+    arguments.add_argument("--demo", type=Path, help="figures of evaluate_demo")
+    arguments.add_argument("--evaluation", type=Path, help="figures.json of evaluate")
     given = arguments.parse_args()
     network = NETWORKS[given.network]()
     network.load_state_dict(load_file(given.weights))
@@ -68,7 +84,7 @@ def main() -> None:
         **json.loads(given.thresholds.read_text()),
         trained_on=TRAINED_ON,
         licence="Apache-2.0",
-        metrics=json.loads(given.metrics.read_text()) if given.metrics else {},
+        metrics=metrics(given.network, given.demo, given.evaluation),
         golden=golden_frames((given.size, given.size)),
     )
 
