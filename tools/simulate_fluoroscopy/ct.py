@@ -85,7 +85,7 @@ def take_apart(data: Path, cache: Path) -> Anatomy:
         emptied &= ~(vertebra & ~ndimage.binary_dilation(mask[box], iterations=1))
         rest[box][emptied] = SOFT_HU
     anatomy = Anatomy(_halve(rest), tuple(bodies), mm)
-    _write(anatomy, cache)
+    write_anatomy(anatomy, cache)
     return anatomy
 
 
@@ -147,7 +147,8 @@ def _halve(volume: Volume) -> Volume:
     return np.asarray(blocks.mean((1, 3, 5)), np.float32)
 
 
-def _write(anatomy: Anatomy, cache: Path) -> None:
+def write_anatomy(anatomy: Anatomy, cache: Path) -> None:
+    """Keeps what `take_apart` took minutes for."""
     stored: dict[str, NDArray[np.generic]] = {
         "rest": anatomy.rest.astype(np.int16),
         "mm": np.array(anatomy.mm),
