@@ -120,7 +120,7 @@ def clear() -> None:
 @app.command()
 def verify(model: Model = "pfnet-lite") -> None:
     """Run every engine that there is on the model's golden frames, against torch in float32."""
-    from orapp.verify import BOUNDS, compare, load_golden
+    from orapp.verify import bounds_of, compare, load_golden
 
     folder = find_model(model)
     manifest = load_manifest(folder)
@@ -135,7 +135,7 @@ def verify(model: Model = "pfnet-lite") -> None:
             continue
         with opened as engine:
             seen = compare(engine, golden)
-            beyond = seen.beyond(BOUNDS[engine.identity.precision])
+            beyond = seen.beyond(bounds_of(engine, manifest))
         failed += bool(beyond)
         table.add_row(
             engine.identity.backend,

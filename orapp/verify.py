@@ -14,36 +14,10 @@ from orapp.engines import (
     open_engine,
     with_faults,
 )
-from orapp.engines.trust import Manifest, find_model, load_manifest, read_checked
+from orapp.engines.trust import Bounds, Manifest, find_model, load_manifest, read_checked
 from orapp.errors import OrappError
 from orapp.golden import Golden, read_golden
 from orapp.segment import outlines_of
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """How far an engine may be from the reference.
-
-    Attributes:
-        max_difference, mean_difference: of the probability, in 255ths.
-        outline_px: largest distance between outlines, in pixels of the network's map.
-        judged: largest difference of a judgement, 0 to 1.
-        dice: of the masks, at least.
-    """
-
-    max_difference: float
-    mean_difference: float
-    outline_px: float
-    judged: float
-    dice: float
-
-
-BOUNDS = {
-    "fp32": Bounds(4, 0.05, 0.5, 0.01, 0.999),
-    "fp16": Bounds(40, 0.2, 1.5, 0.03, 0.99),
-    "int8": Bounds(255, 3.0, 6.0, 0.25, 0.93),
-}
-"""By precision. fp32 differs by rounding alone; int8 may move an edge, not lose an outline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +80,19 @@ def compare(engine: Engine, golden: Golden) -> Difference:
     return Difference(len(rows), outlined, most[0], most[1], most[2], most[3], least[4])
 
 
-def check(engine: Engine, golden: Golden) -> None:
+def bounds_of(engine: Engine, manifest: Manifest) -> Bounds:
+    """The bounds for the engine's precision; raises OrappError if the manifest names none."""
+    for precision, bounds in manifest.bounds.items():
+        if precision == engine.identity.precision:
+            return bounds
+    raise OrappError(
+        f"the manifest of {manifest.name} has no bounds for {engine.identity.precision}",
+        "install the model again",
+    )
+
+
+def check(engine: Engine, golden: Golden, bounds: Bounds) -> None:
     """The check at start-up: raises OrappError if the engine is not what its model is."""
-    bounds = BOUNDS[engine.identity.precision]
     beyond = compare(engine, golden).beyond(bounds)
     if beyond:
         raise OrappError(
@@ -124,9 +108,10 @@ def open_verified(spec: EngineSpec) -> Engine:
         OrappError: as `open_engine`, or the engine is not what its model is.
     """
     folder = find_model(spec.model)
+    manifest = load_manifest(folder)
     engine = open_engine(replace(spec, delay_ms=0, raise_at=0))
     try:
-        check(engine, load_golden(folder, load_manifest(folder)))
+        check(engine, load_golden(folder, manifest), bounds_of(engine, manifest))
     except Exception:
         engine.__exit__(None, None, None)
         raise

@@ -70,6 +70,8 @@ def write_bright_model(
         "least_broken = 0.5\nleast_spine = 0.5\n"
         'trained_on = "not trained: marks bright pixels"\nlicence = "Apache-2.0"\n'
         f'[golden]\nfile = "golden.npz"\nsha256 = "{golden}"\n'
+        "[bounds.fp32]\nmax_difference = 4\nmean_difference = 0.05\noutline_px = 0.5\n"
+        "judged = 0.01\ndice = 0.999\n"
     )
     return folder
 

@@ -113,7 +113,7 @@ def test_without_a_driver_the_run_time_is_refused_in_the_drivers_words(model, tm
 
 @pytest.mark.skipif(find_gpu() is None, reason="no NVIDIA GPU: a plan can't be run here")
 def test_on_a_gpu_a_plan_says_what_the_reference_says(model, tmp_path):
-    from orapp.verify import check, load_golden
+    from orapp.verify import bounds_of, check, load_golden
 
     folder, manifest = model
     cache = PlanCache(tmp_path)
@@ -121,7 +121,7 @@ def test_on_a_gpu_a_plan_says_what_the_reference_says(model, tmp_path):
     here = runtime_here()
     plan = cache.load(manifest, "fp16", here)
     with TensorRtEngine(manifest, plan, here.flavour, "fp16") as engine:
-        check(engine, load_golden(folder, manifest))
+        check(engine, load_golden(folder, manifest), bounds_of(engine, manifest))
         size = engine.identity.input_size
         first = engine.infer(np.zeros(size, np.uint8)).probability.copy()
         assert np.array_equal(engine.infer(np.zeros(size, np.uint8)).probability, first)

@@ -9,7 +9,7 @@ from orapp.engines import EngineSpec, open_engine
 from orapp.engines.trust import load_manifest
 from orapp.errors import OrappError
 from orapp.golden import read_golden
-from orapp.verify import BOUNDS, check, compare, load_golden, open_verified
+from orapp.verify import check, compare, load_golden, open_verified
 from tests.models import write_bright_model, write_random_lite
 
 
@@ -23,36 +23,41 @@ def golden(bright):
     return load_golden(bright, load_manifest(bright))
 
 
+@pytest.fixture
+def bounds(bright):
+    return load_manifest(bright).bounds["fp32"]
+
+
 def differ(bright, golden):
     with open_engine(EngineSpec(str(bright))) as engine:
         return compare(engine, golden)
 
 
-def test_an_engine_that_is_the_reference_differs_in_nothing(bright, golden):
+def test_an_engine_that_is_the_reference_differs_in_nothing(bright, golden, bounds):
     seen = differ(bright, golden)
     assert (seen.frames, seen.outlined) == (3, 3)
     assert (seen.max_difference, seen.outline_px, seen.judged, seen.dice) == (0, 0, 0, 1)
-    assert seen.beyond(BOUNDS["fp32"]) == []
+    assert seen.beyond(bounds) == []
 
 
-def test_a_shifted_map_a_missing_outline_and_another_judgement_are_each_told(bright, golden):
+def test_a_shifted_map_a_missing_outline_and_another_judgement_are_told(bright, golden, bounds):
     shifted = np.roll(golden.probability, 3, axis=1)
-    told = differ(bright, replace(golden, probability=shifted)).beyond(BOUNDS["fp32"])
+    told = differ(bright, replace(golden, probability=shifted)).beyond(bounds)
     assert any(t.startswith("outline px 3") for t in told), told
     assert any(t.startswith("dice 0.") for t in told), told
     none = differ(bright, replace(golden, probability=golden.probability * 0))
     assert none.outline_px == 64
     sure = replace(golden, judged=golden.judged * np.float32(0.9))
-    assert differ(bright, sure).beyond(BOUNDS["fp32"]) == ["judged 0.1 > 0.01"]
+    assert differ(bright, sure).beyond(bounds) == ["judged 0.1 > 0.01"]
 
 
-def test_a_comparison_of_nothing_fails(bright, golden):
+def test_a_comparison_of_nothing_fails(bright, golden, bounds):
     nothing = replace(golden, judged=np.zeros_like(golden.judged))
-    told = differ(bright, nothing).beyond(BOUNDS["int8"])
+    told = differ(bright, nothing).beyond(bounds)
     assert told == ["no frame with an outline was compared"]
     engine = open_engine(EngineSpec(str(bright)))
     with engine, pytest.raises(OrappError, match="no frame with an outline"):
-        check(engine, nothing)
+        check(engine, nothing, bounds)
 
 
 def test_test_options_act_after_the_check(bright):
@@ -77,13 +82,14 @@ def test_the_fp16_form_says_nearly_the_same(tmp_path):
     import onnxruntime
 
     folder = write_random_lite(tmp_path / "random")
-    golden = load_golden(folder, load_manifest(folder))
+    manifest = load_manifest(folder)
+    golden, bounds = load_golden(folder, manifest), manifest.bounds["fp16"]
     session = onnxruntime.InferenceSession(folder / "model-fp16.onnx")
     for image, probability, judged in zip(
         golden.images, golden.probability, golden.judged, strict=True
     ):
         half, said = session.run(None, {"image": image[None, None]})
         away = np.abs(half[0, 0].astype(int) - probability)
-        assert away.max() <= BOUNDS["fp16"].max_difference
-        assert away.mean() <= BOUNDS["fp16"].mean_difference
-        assert np.abs(said[0] - judged).max() <= BOUNDS["fp16"].judged
+        assert away.max() <= bounds.max_difference
+        assert away.mean() <= bounds.mean_difference
+        assert np.abs(said[0] - judged).max() <= bounds.judged

@@ -44,6 +44,24 @@ class File(BaseModel):
     sha256: str = SHA256
 
 
+class Bounds(BaseModel):
+    """How far an engine may be from the reference, on the golden frames.
+
+    Attributes:
+        max_difference, mean_difference: of the probability, in 255ths.
+        outline_px: largest distance between outlines, in pixels of the network's map.
+        judged: largest difference of a judgement, 0 to 1.
+        dice: of the masks, at least.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    max_difference: float = Field(ge=0, le=255)
+    mean_difference: float = Field(ge=0, le=255)
+    outline_px: float = Field(ge=0)
+    judged: float = Field(ge=0, le=1)
+    dice: float = Field(ge=0, le=1)
+
+
 class Manifest(BaseModel):
     """What a model is, and how to know that it is this one.
 
@@ -62,7 +80,8 @@ class Manifest(BaseModel):
         metrics: figures, each with a name that says of what.
         torch: weights of the reference, if they ship.
         forms: the graph in other precisions, `fp16` and `int8`, if they ship.
-        golden: pictures with the reference's answers, see engines/golden.py.
+        golden: pictures with the reference's answers, see orapp/golden.py.
+        bounds: by precision, how far an engine may be from these.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -81,6 +100,7 @@ class Manifest(BaseModel):
     torch: Weights | None = None
     forms: dict[Literal["fp16", "int8"], File] = {}
     golden: File
+    bounds: dict[Literal["fp32", "fp16", "int8"], Bounds]
 
     def form(self, precision: str) -> File | None:
         """The file of a precision (fp32, fp16, int8), or None if it does not ship."""

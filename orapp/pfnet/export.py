@@ -13,6 +13,13 @@ from orapp.frames import Gray
 from orapp.golden import Golden, write_golden
 from orapp.pfnet.network import ChannelAttention, Judge, PFNet, SpatialAttention
 
+BOUNDS = {
+    "fp32": (4, 0.05, 0.5, 0.01, 0.999),
+    "fp16": (40, 0.2, 1.5, 0.03, 0.99),
+    "int8": (255, 3.0, 6.0, 0.25, 0.93),
+}
+"""For the manifest, in the order of `Bounds`: by precision."""
+
 
 def standardise(image: Tensor) -> Tensor:
     """(B, 1, H, W) grey values -> float32, mean 0 and deviation 1 over each picture.
@@ -104,6 +111,7 @@ def export(
         f'sha256 = "{_sha256(golden_file)}"',
         "",
         *form_lines("fp16", half_file),
+        *bound_lines(),
     ]
     weights_file.chmod(0o644)
     (folder / "manifest.toml").write_text("\n".join(lines) + "\n")
@@ -128,6 +136,16 @@ def halved(network: PFNet) -> PFNet:
         if isinstance(module, (ChannelAttention, SpatialAttention, Judge)):
             module.float()
     return half
+
+
+def bound_lines() -> list[str]:
+    """How far engines may be from the golden answers: fp32 by rounding alone, int8 at an edge."""
+    names = ("max_difference", "mean_difference", "outline_px", "judged", "dice")
+    lines = []
+    for precision, values in BOUNDS.items():
+        lines += ["", f"[bounds.{precision}]"]
+        lines += [f"{name} = {value}" for name, value in zip(names, values, strict=True)]
+    return lines
 
 
 def form_lines(precision: str, file: Path) -> list[str]:
