@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from rich.table import Table
 
 from orapp.engines import Engine
 from orapp.engines.trust import Manifest, find_model, load_manifest, model_names
-from orapp.errors import OrappError
+from orapp.errors import NotThere, OrappError
 
 app = typer.Typer(help="Compile, list, clear and verify engines.", no_args_is_help=True)
 
@@ -90,15 +90,17 @@ def _progress() -> Iterator[Show]:
 @app.command("list")
 def list_plans() -> None:
     """Every compiled engine: ready, or refused and why."""
-    from orapp.engines.build import runtime_here
+    from orapp.engines.build import runtimes_here
     from orapp.engines.plans import PlanCache, plans_folder
 
-    manifests = {name: load_manifest(find_model(name)) for name in model_names()}
+    manifests = {}
+    for name in model_names():
+        with suppress(OrappError):  # a damaged model is told when it is opened
+            manifests[name] = load_manifest(find_model(name))
     table = Table(box=None, pad_edge=False)
     for column in ("plan", "precision", "built for", "state"):
         table.add_column(column, overflow="fold")
-    here = runtime_here()
-    for plan in PlanCache(plans_folder()).plans(manifests, here):
+    for plan in PlanCache(plans_folder()).plans(manifests, runtimes_here()):
         key = plan.key
         where = "" if key is None else ", ".join(key.targets) or key.gpu
         state = f"refused: {plan.refusal}" if plan.refusal else "ready"
@@ -131,7 +133,10 @@ def verify(model: Model = "pfnet-lite") -> None:
     failed = 0
     for name, opened in _engines(folder, manifest):
         if isinstance(opened, OrappError):
-            table.add_row(name, *[""] * 5, f"not run: {opened.what}")
+            absent = isinstance(opened, NotThere)
+            failed += not absent
+            state = "not run" if absent else "refused"
+            table.add_row(name, *[""] * 5, f"{state}: {opened.what}")
             continue
         with opened as engine:
             seen = compare(engine, golden)
@@ -148,28 +153,31 @@ def verify(model: Model = "pfnet-lite") -> None:
         )
     Console(width=None if Console().is_terminal else 140).print(table)
     if failed:
-        raise OrappError(f"{failed} engines differ from the reference", "do not use them")
+        raise OrappError(f"{failed} engines differ or are refused", "do not use them")
 
 
 def _engines(folder: Path, manifest: Manifest) -> Iterator[tuple[str, Engine | OrappError]]:
     """Every engine that could be, opened, or with what keeps it from being so."""
-    from orapp.engines.build import runtime_here
+    from orapp.engines.build import runtimes_here
     from orapp.engines.openvino import OpenVinoEngine
-    from orapp.engines.plans import PRECISIONS, PlanCache, Precision, plans_folder
+    from orapp.engines.plans import PRECISIONS, PlanCache, Precision, Runtime, plans_folder
     from orapp.engines.tensorrt import TensorRtEngine
     from orapp.engines.torch import TorchEngine
 
-    def tensorrt(precision: Precision) -> Engine:
-        here = runtime_here()
+    def tensorrt(here: Runtime, precision: Precision) -> Engine:
         plan = PlanCache(plans_folder()).load(manifest, precision, here)
-        return TensorRtEngine(manifest, plan, here.flavour, precision)  # type: ignore[arg-type]
+        return TensorRtEngine(manifest, plan, here, precision)
 
     makers: dict[str, Callable[[], Engine]] = {
         "torch fp32": partial(TorchEngine, folder, manifest),
         "openvino fp32": partial(OpenVinoEngine, folder, manifest),
         "openvino int8": partial(OpenVinoEngine, folder, manifest, "int8"),
     }
-    makers |= {f"tensorrt {p}": partial(tensorrt, p) for p in PRECISIONS}
+    makers |= {
+        f"{here.flavour or 'tensorrt'} {p}": partial(tensorrt, here, p)
+        for here in runtimes_here()
+        for p in PRECISIONS
+    }
     for name, make in makers.items():
         try:
             yield name, make()

@@ -14,5 +14,9 @@ class OrappError(Exception):
         self.do = do
 
 
+class NotThere(OrappError):
+    """Something optional is not installed, does not ship or was not built: nothing is wrong."""
+
+
 class SignalLost(OrappError):
     """The source stopped delivering while it was open: the grabber closes it and reconnects."""

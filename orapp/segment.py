@@ -57,8 +57,8 @@ def outlines_of(
     seen: Inference, identity: EngineIdentity, size: tuple[int, int]
 ) -> tuple[Outline, ...]:
     """Outlines in a picture of a size (H, W); none where the model sees no spine or no fracture."""
-    if seen.spine < identity.least_spine or seen.broken < identity.least_broken:
-        return ()
+    if not (seen.spine >= identity.least_spine and seen.broken >= identity.least_broken):
+        return ()  # NaN, too, is no reason to outline anything
     return find_outlines(seen.probability, identity.threshold, identity.min_area, size)
 
 

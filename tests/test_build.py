@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from orapp.engines.build import build, compile_plan, find_tensorrt, runtime_here
+from orapp.engines.build import build, compile_plan, find_tensorrt, runtimes_here
 from orapp.engines.gpu import Gpu, find_gpu
 from orapp.engines.plans import PlanCache, Runtime
 from orapp.engines.tensorrt import TensorRtEngine
@@ -106,9 +106,34 @@ def test_a_form_that_does_not_ship_and_a_flavour_that_is_missing_are_told(tmp_pa
 def test_without_a_driver_the_run_time_is_refused_in_the_drivers_words(model, tmp_path):
     folder, manifest = model
     path, _ = build(folder, manifest, "fp16", PlanCache(tmp_path), targets=TARGETS)
-    with pytest.raises(OrappError, match=r"tensorrt-rtx refuses the plan: .*CUDA") as caught:
-        TensorRtEngine(manifest, path.read_bytes(), "tensorrt-rtx", "fp16")
+    here = Runtime("tensorrt-rtx", trt.__version__, None)
+    with pytest.raises(OrappError, match=r"TensorRT refuses the plan: .*CUDA") as caught:
+        TensorRtEngine(manifest, path.read_bytes(), here, "fp16")
     assert "\n" not in str(caught.value)
+
+
+def test_a_gpu_that_can_not_be_compiled_for_is_told_when_building(model, tmp_path, monkeypatch):
+    """Without --for the plan is for this very GPU: not one that fails when the case begins."""
+    for compute, sentence in (("sm75", "FP32 GEMM"), ("sm90", "'sm90' is no target")):
+        gpu = Gpu("a card", compute, "580.65")
+        monkeypatch.setattr("orapp.engines.build.find_gpu", lambda gpu=gpu: gpu)
+        with pytest.raises(OrappError, match=sentence):
+            build(*model, "fp16", PlanCache(tmp_path), flavour="tensorrt-rtx")
+    assert not list(tmp_path.glob("*.plan"))
+
+
+@pytest.mark.parametrize("error", [TypeError("factory returned nullptr"), OSError("no libcuda")])
+def test_auto_falls_back_whatever_a_driver_raises(model, monkeypatch, error):
+    from orapp.engines import EngineSpec
+    from orapp.verify import open_verified
+
+    def fail(manifest):
+        raise error
+
+    monkeypatch.setattr("orapp.engines._open_tensorrt", fail)
+    with open_verified(EngineSpec("pfnet-lite", "auto")) as engine:
+        assert engine.identity.backend.startswith("openvino")
+        assert engine.identity.why == f"no TensorRT: {error}"
 
 
 @pytest.mark.skipif(find_gpu() is None, reason="no NVIDIA GPU: a plan can't be run here")
@@ -118,9 +143,9 @@ def test_on_a_gpu_a_plan_says_what_the_reference_says(model, tmp_path):
     folder, manifest = model
     cache = PlanCache(tmp_path)
     build(folder, manifest, "fp16", cache)
-    here = runtime_here()
+    here = runtimes_here()[0]
     plan = cache.load(manifest, "fp16", here)
-    with TensorRtEngine(manifest, plan, here.flavour, "fp16") as engine:
+    with TensorRtEngine(manifest, plan, here, "fp16") as engine:
         check(engine, load_golden(folder, manifest), bounds_of(engine, manifest))
         size = engine.identity.input_size
         first = engine.infer(np.zeros(size, np.uint8)).probability.copy()

@@ -53,6 +53,17 @@ def test_verify_runs_what_there_is_and_says_what_there_is_not(tmp_path):
     assert "not run: no fp16 plan of pfnet-lite has been built" in done.stdout
 
 
+@without_gpu
+def test_verify_fails_where_an_engine_is_refused(tmp_path):
+    run(tmp_path, "build", "pfnet-lite", "--for", "sm86")
+    (plan,) = (tmp_path / "cache" / "orapp" / "plans").glob("*.plan")
+    plan.write_bytes(plan.read_bytes()[:-1])
+    done = run(tmp_path, "verify", "pfnet-lite")
+    assert done.returncode == 2
+    assert "refused: " in done.stdout
+    assert "1 engines differ or are refused" in done.stderr
+
+
 def spoilt(tmp_path):
     """The shipped model with other golden answers: as an engine would be that computes wrongly."""
     import hashlib
@@ -78,7 +89,7 @@ def test_an_engine_that_differs_fails_verification_and_outlines_nothing(tmp_path
     folder = spoilt(tmp_path)
     done = run(tmp_path, "verify", str(folder))
     assert done.returncode == 2
-    assert "engines differ from the reference" in done.stderr
+    assert "engines differ or are refused" in done.stderr
     assert "outline px" in done.stdout
     live = orapp("live", "--model", str(folder), "--seconds", "4", "--headless")
     assert "on 0 frames" in live.stdout

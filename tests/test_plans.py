@@ -52,7 +52,7 @@ def test_what_was_stored_is_loaded(cache, manifest):
     cache.store(key(manifest), PLAN)
     assert cache.load(manifest, "fp32", HERE) == PLAN
     assert cache.best(manifest, HERE) == ("fp32", PLAN)
-    (plan,) = cache.plans({"bright": manifest}, HERE)
+    (plan,) = cache.plans({"bright": manifest}, [HERE])
     assert plan.refusal == ""
 
 
@@ -62,7 +62,9 @@ def test_a_plan_for_the_gpu_of_this_machine_is_loaded_too(cache, manifest):
 
 
 def test_without_a_plan_the_sentence_says_how_to_build_one(cache, manifest):
-    with pytest.raises(OrappError, match="no fp32 plan of bright has been built; run 'orapp eng"):
+    with pytest.raises(
+        OrappError, match="no fp32 plan of bright has been built by tensorrt-rtx; run 'orapp"
+    ):
         cache.load(manifest, "fp32", HERE)
     with pytest.raises(OrappError, match="no plan of bright has been built"):
         cache.best(manifest, HERE)
@@ -94,7 +96,7 @@ def test_a_plan_for_something_else_is_refused_with_the_difference(
     with pytest.raises(OrappError, match=sentence) as caught:
         cache.load(manifest, "fp32", HERE)
     assert "orapp engine build bright --precision fp32" in str(caught.value)
-    (plan,) = cache.plans({"bright": manifest}, HERE)
+    (plan,) = cache.plans({"bright": manifest}, [HERE])
     assert sentence.split(",")[0] in plan.refusal
 
 
@@ -108,14 +110,14 @@ def test_a_plan_for_something_else_is_refused_with_the_difference(
 )
 def test_a_machine_that_cannot_load_it_is_told(cache, manifest, here, sentence):
     cache.store(key(manifest), PLAN)
-    (plan,) = cache.plans({"bright": manifest}, here)
+    (plan,) = cache.plans({"bright": manifest}, [here])
     assert sentence in plan.refusal
 
 
-def test_a_plan_of_a_model_that_is_gone_is_refused(cache, manifest):
+def test_a_plan_of_a_model_folder_is_not_called_ready(cache, manifest):
     cache.store(key(manifest), PLAN)
-    (plan,) = cache.plans({}, HERE)
-    assert "there is no model 'bright' now" in plan.refusal
+    (plan,) = cache.plans({}, [HERE])
+    assert "'bright' does not ship with orapp" in plan.refusal
 
 
 def test_a_cut_plan_says_how_much_is_there(cache, manifest):
@@ -157,6 +159,32 @@ def test_a_label_of_another_plan_does_not_vouch_for_this_one(cache, manifest):
     one = cache.store(key(manifest), PLAN)
     other = cache.store(key(manifest, precision="fp16"), PLAN[::-1])
     one.with_suffix(".toml").write_bytes(other.with_suffix(".toml").read_bytes())
+    with pytest.raises(OrappError, match="bears the name of another plan"):
+        cache.load(manifest, "fp32", HERE)
+
+
+def test_a_plan_that_bears_another_plans_name_is_refused(cache, manifest, tmp_path):
+    """Else an int8 plan could pass for one of fp16, and be judged by other bounds."""
+    path = cache.store(key(manifest, precision="int8", source_sha256="1" * 64), PLAN)
+    for suffix in (".plan", ".toml"):
+        name = path.with_suffix(suffix).name.replace("int8", "fp32")
+        path.with_suffix(suffix).rename(path.with_name(name))
+    with pytest.raises(OrappError, match="bears the name of another plan"):
+        cache.load(manifest, "fp32", HERE)
+
+
+def test_a_named_target_does_not_excuse_another_driver_or_card(cache, manifest):
+    own = {"gpu": ADA.name, "compute": ADA.compute, "driver": "570.1"}
+    cache.store(key(manifest, **own), PLAN)
+    with pytest.raises(OrappError, match=r"driver 570\.1, here is 580\.65"):
+        cache.load(manifest, "fp32", HERE)
+
+
+def test_a_shared_home_folder_does_not_carry_a_plan_to_another_machine(
+    cache, manifest, monkeypatch
+):
+    cache.store(key(manifest), PLAN)
+    monkeypatch.setattr("orapp.engines.plans._machine", lambda: b"another machine")
     with pytest.raises(OrappError, match="was changed after it was built"):
         cache.load(manifest, "fp32", HERE)
 

@@ -51,6 +51,12 @@ def test_a_shifted_map_a_missing_outline_and_another_judgement_are_told(bright, 
     assert differ(bright, sure).beyond(bounds) == ["judged 0.1 > 0.01"]
 
 
+def test_what_is_no_number_is_beyond_every_bound(bright, golden, bounds):
+    judged = golden.judged.copy()
+    judged[0, 1] = np.nan
+    assert "judged nan > 0.01" in differ(bright, replace(golden, judged=judged)).beyond(bounds)
+
+
 def test_a_comparison_of_nothing_fails(bright, golden, bounds):
     nothing = replace(golden, judged=np.zeros_like(golden.judged))
     told = differ(bright, nothing).beyond(bounds)

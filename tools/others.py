@@ -11,9 +11,10 @@ Drawn = NDArray[np.float32]
 
 
 def draw_other(side: int, rng: np.random.Generator) -> Gray:
-    """(side, side) uint8: an extremity, a joint, a skull, a menu, noise, a test pattern, shapes."""
+    """(side, side) uint8: an extremity, a joint, a skull, a menu, noise, a test pattern."""
     kinds: list[Callable[[int, np.random.Generator], Drawn]] = [
-        _bones, _bones, _joint, _joint, _joint, _hand, _hand, _skull, _menu, _noise, _clouds, _bars,
+        _bones, _bones, _joint, _joint, _joint, _hand, _hand, _skull, _menu, _menu,
+        _pattern, _pattern, _pattern, _polygons, _polygons, _noise, _clouds, _bars,
     ]  # fmt: skip
     drawn = kinds[rng.integers(len(kinds))](side, rng)
     if rng.uniform() < 0.3:
@@ -137,6 +138,48 @@ def _menu(side: int, rng: np.random.Generator) -> Drawn:
         size, grey = float(rng.uniform(0.3, 1.0)), int(rng.integers(256))
         cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, grey, 1, cv2.LINE_AA)
     return picture.astype(np.float32) / 255
+
+
+def _pattern(side: int, rng: np.random.Generator) -> Drawn:
+    """A part of a monitor's test pattern: grid, grey patches, line pairs, frames, words."""
+    large = int(side * rng.uniform(1, 2.5))
+    picture = np.full((large, large), rng.integers(0, 256), np.uint8)
+    step, line = int(rng.integers(8, 60)), int(rng.integers(256))
+    if rng.uniform() < 0.7:
+        picture[::step], picture[:, ::step] = line, line
+    for _ in range(rng.integers(4, 24)):
+        y, x = (int(v) for v in rng.integers(0, large, 2))
+        h, w = (int(v) for v in rng.integers(8, max(large // 3, 9), 2))
+        patch = picture[y : y + h, x : x + w]
+        kind, period = rng.uniform(), int(rng.integers(2, 14))
+        if kind < 0.45:
+            patch[:] = rng.integers(256)
+        elif kind < 0.6:
+            patch[:] = np.where(np.arange(patch.shape[0])[:, None] % period * 2 < period, 0, 255)
+        elif kind < 0.75:
+            patch[:] = np.where(np.arange(patch.shape[1])[None] % period * 2 < period, 0, 255)
+        else:
+            steps = np.linspace(*rng.integers(0, 256, 2), int(rng.integers(2, 12))).astype(np.uint8)
+            patch[:] = np.repeat(steps, -(-patch.shape[0] // len(steps)))[: patch.shape[0], None]
+    y, x = (int(v) for v in rng.integers(0, large - side + 1, 2))
+    part = picture[y : y + side, x : x + side].astype(np.float32) / 255
+    return np.asarray(cv2.GaussianBlur(part, (0, 0), rng.uniform(0.3, 1.2)), np.float32)
+
+
+def _polygons(side: int, rng: np.random.Generator) -> Drawn:
+    """Shapes of any grey with soft or hard edges on any ground: a photograph, a drawing."""
+    picture = rng.uniform() + 0.2 * _soft(side, rng, rng.uniform(5, 40))
+    for _ in range(rng.integers(2, 16)):
+        count, centre = int(rng.integers(3, 9)), rng.uniform(0, 1, 2) * side
+        points = centre + rng.normal(0, rng.uniform(0.03, 0.35) * side, (count, 2))
+        if rng.uniform() < 0.6:
+            points = cv2.convexHull(points.astype(np.float32))[:, 0]
+        shape = np.zeros((side, side), np.float32)
+        cv2.fillPoly(shape, [np.round(points * 16).astype(np.int32)], 1.0, cv2.LINE_AA, 4)
+        shape = cv2.GaussianBlur(shape, (0, 0), rng.uniform(0.4, 6))
+        texture = 1 + rng.uniform(0, 0.5) * _soft(side, rng, rng.uniform(1, 10))
+        picture += rng.uniform(-0.6, 0.6) * shape * texture
+    return np.asarray(picture, np.float32)
 
 
 def _noise(side: int, rng: np.random.Generator) -> Drawn:

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
-from orapp.errors import OrappError
+from orapp.errors import NotThere, OrappError
 from orapp.frames import Gray
 
 if TYPE_CHECKING:
@@ -160,14 +160,23 @@ def _open(backend: str, folder: Path, manifest: "Manifest") -> Engine:
 
 
 def _open_tensorrt(manifest: "Manifest") -> Engine:
-    """The fastest precision of which a plan may be loaded; refuses in the words of the first."""
-    from orapp.engines.build import runtime_here
+    """The first flavour and precision of which a plan may be loaded.
+
+    Raises:
+        OrappError: there is none; in the words of a refusal, if a plan was refused.
+    """
+    from orapp.engines.build import runtimes_here
     from orapp.engines.plans import PlanCache, plans_folder
     from orapp.engines.tensorrt import TensorRtEngine
 
-    here = runtime_here()
-    precision, plan = PlanCache(plans_folder()).best(manifest, here)
-    return TensorRtEngine(manifest, plan, here.flavour, precision)  # type: ignore[arg-type]
+    refusals: list[OrappError] = []
+    for here in runtimes_here():
+        try:
+            precision, plan = PlanCache(plans_folder()).best(manifest, here)
+            return TensorRtEngine(manifest, plan, here, precision)
+        except OrappError as error:
+            refusals.append(error)
+    raise next((r for r in refusals if not isinstance(r, NotThere)), refusals[0])
 
 
 def _open_best(folder: Path, manifest: "Manifest") -> Engine:
@@ -178,5 +187,8 @@ def _open_best(folder: Path, manifest: "Manifest") -> Engine:
         why = "a plan for this GPU is ready"
     except OrappError as error:
         engine, why = _open("openvino", folder, manifest), f"no TensorRT: {error.what}"
+    except Exception as error:  # a driver's libraries raise what they like; the case goes on
+        said = " ".join(str(error).split())[:200] or type(error).__name__
+        engine, why = _open("openvino", folder, manifest), f"no TensorRT: {said}"
     engine.identity = replace(engine.identity, why=why)
     return engine

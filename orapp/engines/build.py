@@ -6,14 +6,16 @@ not take is an error.
 """
 
 import importlib
+import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from orapp.engines.gpu import find_gpu
 from orapp.engines.plans import Flavour, PlanCache, PlanKey, Precision, Runtime
 from orapp.engines.trust import Manifest, read_checked
-from orapp.errors import OrappError
+from orapp.errors import NotThere, OrappError
 
 MODULES: dict[Flavour, str] = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
 DEFAULT_TARGETS = ("sm86", "sm89", "sm120")
@@ -23,29 +25,33 @@ Progress = Callable[[str, int, int], None]
 
 
 def find_tensorrt(flavour: Flavour | None = None) -> tuple[Flavour, Any]:
-    """The module of a flavour, or of the first that is installed.
+    """The module of a flavour, or of the first that is installed and loads.
 
     Raises:
-        OrappError: it is not installed, or its libraries can't be loaded.
+        NotThere: it is not installed.
+        OrappError: it is, but its libraries can't be loaded.
     """
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as the driver's own tool counts
+    broken: OrappError | None = None
     for name in (flavour,) if flavour else tuple(MODULES):
         try:
             return name, importlib.import_module(MODULES[name])
         except ImportError:
             continue
-        except (OSError, RuntimeError) as error:
-            why = str(error).splitlines()[0]
-            raise OrappError(f"{name} can't be loaded: {why}", "see docs/gpu.md") from None
-    raise OrappError(f"{flavour or 'TensorRT'} is not installed", "see docs/gpu.md")
+        except Exception as error:  # what a missing library raises differs
+            why = " ".join(str(error).split())[:200]
+            broken = broken or OrappError(f"{name} can't be loaded: {why}", "see docs/gpu.md")
+    raise broken or NotThere(f"{flavour or 'TensorRT'} is not installed", "see docs/gpu.md")
 
 
-def runtime_here() -> Runtime:
-    """What this machine would load a plan with."""
-    try:
-        flavour, trt = find_tensorrt()
-    except OrappError:
-        return Runtime("", "", find_gpu())
-    return Runtime(flavour, trt.__version__, find_gpu())
+def runtimes_here() -> list[Runtime]:
+    """What this machine would load a plan with: one for each flavour, at least one."""
+    gpu, found = find_gpu(), []
+    for flavour in MODULES:
+        with suppress(OrappError):
+            name, trt = find_tensorrt(flavour)
+            found.append(Runtime(name, trt.__version__, gpu))
+    return found or [Runtime("", "", gpu)]
 
 
 def build(
@@ -75,7 +81,7 @@ def build(
     """
     form = manifest.form(precision)
     if form is None:
-        raise OrappError(f"{manifest.name} does not ship as {precision}", "choose another one")
+        raise NotThere(f"{manifest.name} does not ship as {precision}", "choose another one")
     name, trt = find_tensorrt(flavour)
     gpu = find_gpu()
     if name == "tensorrt-rtx" and gpu is None and not targets:
@@ -84,6 +90,9 @@ def build(
         raise OrappError("tensorrt compiles for the GPU of this machine only", "leave out --for")
     if gpu is None and not targets:
         raise OrappError("this machine has no NVIDIA GPU with a driver", "see docs/gpu.md")
+    compiled = tuple(targets)
+    if name == "tensorrt-rtx" and gpu is not None and not targets:
+        compiled = (gpu.compute,)
     key = PlanKey(
         model=manifest.name,
         model_sha256=manifest.sha256,
@@ -92,14 +101,14 @@ def build(
         version=trt.__version__,
         precision=precision,
         targets=tuple(targets),
-        gpu=gpu.name if gpu and not targets else "",
-        compute=gpu.compute if gpu and not targets else "",
-        driver=gpu.driver if gpu and not targets else "",
+        gpu=gpu.name if gpu else "",
+        compute=gpu.compute if gpu else "",
+        driver=gpu.driver if gpu else "",
         input_height=manifest.input_height,
         input_width=manifest.input_width,
     )
     onnx = read_checked(folder, form.file, form.sha256)
-    return cache.store(key, compile_plan(trt, onnx, targets, progress)), key
+    return cache.store(key, compile_plan(trt, onnx, compiled, progress)), key
 
 
 def compile_plan(
@@ -111,7 +120,10 @@ def compile_plan(
         OrappError: the parser or the builder refuses it; says in whose words.
     """
     log = make_log(trt)
-    builder = trt.Builder(log)
+    try:
+        builder = trt.Builder(log)
+    except TypeError:  # CUDA did not start
+        raise OrappError(f"TensorRT does not start: {log.last}", "see docs/gpu.md") from None
     network = builder.create_network(0)
     parser = trt.OnnxParser(network, log)
     if not parser.parse(onnx):

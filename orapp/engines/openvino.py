@@ -9,7 +9,7 @@ import numpy as np
 
 from orapp.engines import Inference, check_image, identity
 from orapp.engines.trust import Manifest, read_checked
-from orapp.errors import OrappError
+from orapp.errors import NotThere, OrappError
 from orapp.frames import Gray
 
 
@@ -22,7 +22,7 @@ class OpenVinoEngine:
     def __init__(self, folder: Path, manifest: Manifest, precision: str = "fp32") -> None:
         form = manifest.form(precision)
         if form is None:
-            raise OrappError(f"{manifest.name} does not ship as {precision}", "choose another one")
+            raise NotThere(f"{manifest.name} does not ship as {precision}", "choose another one")
         openvino = _openvino()
         backend = f"openvino {openvino.__version__.split('-')[0]} CPU {precision}"
         self.identity = identity(manifest, backend, precision)
@@ -38,12 +38,12 @@ class OpenVinoEngine:
             ) from None
         self._input = np.zeros((1, 1, *self.identity.input_size), np.uint8)
         ports = (*compiled.inputs, *compiled.outputs)
-        shapes = {port.any_name: tuple(port.get_shape()) for port in ports}
-        expected = {
-            "image": self._input.shape,
-            "probability": self._input.shape,
-            "judged": (1, 2),
+        shapes = {
+            port.any_name: (port.get_element_type().get_type_name(), *port.get_shape())
+            for port in ports
         }
+        picture = ("u8", *self._input.shape)
+        expected = {"image": picture, "probability": picture, "judged": ("f32", 1, 2)}
         if shapes != expected:
             raise OrappError(
                 f"{form.file} takes and gives {shapes}, orapp expects {expected}",

@@ -8,10 +8,11 @@ import hashlib
 import hmac
 import json
 import os
+import platform
 import secrets
 import stat
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from orapp.engines.gpu import Gpu
 from orapp.engines.trust import SHA256, Manifest
-from orapp.errors import OrappError
+from orapp.errors import NotThere, OrappError
 from orapp.files import replace_file
 
 Flavour = Literal["tensorrt", "tensorrt-rtx"]
@@ -45,7 +46,7 @@ class PlanKey(BaseModel):
         precision: of the graph.
         targets: compute capabilities that were named, such as `sm86`; empty if it was built for
             the GPU of this machine alone.
-        gpu, compute, driver: of this machine's GPU; empty with targets.
+        gpu, compute, driver: of this machine's GPU; empty if it had none.
         input_height, input_width: of the network.
     """
 
@@ -130,7 +131,7 @@ class PlanCache:
         replace_file(path.with_suffix(".toml"), lambda part: _write(part, text.encode()))
         return path
 
-    def plans(self, manifests: dict[str, Manifest], here: Runtime) -> Iterator[Plan]:
+    def plans(self, manifests: dict[str, Manifest], runtimes: Sequence[Runtime]) -> Iterator[Plan]:
         """Every plan, with the reason for which it is refused; nothing is deserialised."""
         for path in sorted(self._folder.glob("*.plan")):
             key: PlanKey | None = None
@@ -138,7 +139,12 @@ class PlanCache:
                 key, _ = self._verified(path)
                 manifest = manifests.get(key.model)
                 if manifest is None:
-                    raise OrappError(f"there is no model '{key.model}' now", "clear it")
+                    raise OrappError(
+                        f"'{key.model}' does not ship with orapp: it is checked when it is opened",
+                        "give its folder to 'orapp live --model'",
+                    )
+                flavour = key.flavour
+                here = next((r for r in runtimes if r.flavour == flavour), runtimes[0])
                 refuse_mismatch(key, manifest, here)
             except OrappError as error:
                 yield Plan(path, key, str(error))
@@ -153,6 +159,7 @@ class PlanCache:
         Raises:
             OrappError: there is none, or the best that there is may not be loaded; says why.
         """
+        _refuse_without_tensorrt(here)
         refusals: list[OrappError] = []
         for path in self._paths(manifest, precision, here):
             try:
@@ -164,8 +171,8 @@ class PlanCache:
                 return plan
         if refusals:
             raise refusals[0]
-        what = f"no {precision} plan of {manifest.name} has been built"
-        raise OrappError(what, build_command(manifest.name, precision))
+        what = f"no {precision} plan of {manifest.name} has been built by {here.flavour}"
+        raise NotThere(what, build_command(manifest.name, precision))
 
     def best(self, manifest: Manifest, here: Runtime) -> tuple[Precision, bytes]:
         """Precision and bytes of the first plan that may be loaded, in the order of `PRECISIONS`.
@@ -173,6 +180,7 @@ class PlanCache:
         Raises:
             OrappError: there is none; if one was refused, says why.
         """
+        _refuse_without_tensorrt(here)
         refusal: OrappError | None = None
         for precision in PRECISIONS:
             if self._paths(manifest, precision, here):
@@ -180,8 +188,9 @@ class PlanCache:
                     return precision, self.load(manifest, precision, here)
                 except OrappError as error:
                     refusal = refusal or error
-        raise refusal or OrappError(
-            f"no plan of {manifest.name} has been built", build_command(manifest.name, "fp16")
+        raise refusal or NotThere(
+            f"no plan of {manifest.name} has been built by {here.flavour}",
+            build_command(manifest.name, "fp16"),
         )
 
     def _paths(self, manifest: Manifest, precision: Precision, here: Runtime) -> list[Path]:
@@ -206,6 +215,8 @@ class PlanCache:
         label = _read_label(path.with_suffix(".toml"))
         plan = _read(path, MAX_PLAN_BYTES)
         rebuild = build_command(label.key.model, label.key.precision)
+        if path.stem != label.key.name:
+            raise OrappError(f"{path.name} bears the name of another plan", rebuild)
         if len(plan) != label.size:
             what = f"{path.name} is cut: {len(plan)} of {label.size} bytes are there"
             raise OrappError(what, rebuild)
@@ -250,18 +261,17 @@ def refuse_mismatch(key: PlanKey, manifest: Manifest, here: Runtime) -> None:
         raise OrappError(f"the plan was built from another {key.model} (SHA-256 differs)", rebuild)
     if (key.input_height, key.input_width) != size:
         raise OrappError("the plan was built for another input size", rebuild)
-    if not here.flavour:
-        raise OrappError("TensorRT is not installed", "see docs/gpu.md")
+    _refuse_without_tensorrt(here)
     if (key.flavour, key.version) != (here.flavour, here.version):
         what = f"the plan was built by {key.flavour} {key.version}, here is {here.flavour} "
         raise OrappError(what + here.version, rebuild)
     if here.gpu is None:
-        raise OrappError("this machine has no NVIDIA GPU with a driver", "see docs/gpu.md")
-    if key.targets:
-        if here.gpu.compute not in key.targets:
-            what = f"the plan was built for {', '.join(key.targets)}, this GPU is "
-            raise OrappError(what + here.gpu.compute, rebuild)
-        return
+        raise NotThere("this machine has no NVIDIA GPU with a driver", "see docs/gpu.md")
+    if key.targets and here.gpu.compute not in key.targets:
+        what = f"the plan was built for {', '.join(key.targets)}, this GPU is "
+        raise OrappError(what + here.gpu.compute, rebuild)
+    if key.targets and not key.gpu:
+        return  # built before this machine had its GPU
     for name, built, now in (
         ("GPU", key.gpu, here.gpu.name),
         ("compute capability", key.compute, here.gpu.compute),
@@ -269,6 +279,11 @@ def refuse_mismatch(key: PlanKey, manifest: Manifest, here: Runtime) -> None:
     ):
         if built != now:
             raise OrappError(f"the plan was built for {name} {built}, here is {now}", rebuild)
+
+
+def _refuse_without_tensorrt(here: Runtime) -> None:
+    if not here.flavour:
+        raise NotThere("TensorRT is not installed", "see docs/gpu.md")
 
 
 def build_command(model: str, precision: str) -> str:
@@ -287,10 +302,19 @@ def _canonical(key: PlanKey) -> bytes:
     return json.dumps(key.model_dump(mode="json"), sort_keys=True).encode()
 
 
+def _machine() -> bytes:
+    """What tells this machine from one that shares its home folder; 32 bytes."""
+    said = b""
+    with suppress(OSError):
+        said = Path("/etc/machine-id").read_bytes()
+    return hashlib.sha256(said or platform.node().encode()).digest()
+
+
 def _digest(secret: bytes, key: PlanKey, plan: bytes) -> str:
-    """HMAC-SHA256 over the key, its length first, and the plan."""
+    """HMAC-SHA256 over the machine, the key, its length first, and the plan."""
     said = _canonical(key)
-    signed = hmac.new(secret, len(said).to_bytes(8, "big") + said, hashlib.sha256)
+    signed = hmac.new(secret, _machine(), hashlib.sha256)
+    signed.update(len(said).to_bytes(8, "big") + said)
     signed.update(plan)
     return signed.hexdigest()
 

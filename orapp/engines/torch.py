@@ -6,7 +6,7 @@ from typing import Self
 
 from orapp.engines import EngineIdentity, Inference, check_image, identity
 from orapp.engines.trust import Manifest, read_checked
-from orapp.errors import OrappError
+from orapp.errors import NotThere, OrappError
 from orapp.frames import Gray
 
 
@@ -20,7 +20,7 @@ class TorchEngine:
             import torch
             from safetensors.torch import load
         except ImportError:
-            raise OrappError(
+            raise NotThere(
                 "torch is not installed", "install orapp[train] or use --engine openvino"
             ) from None
         if manifest.torch is None:
