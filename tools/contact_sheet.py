@@ -34,7 +34,7 @@ def tile(entry: Entry) -> NDArray[np.uint8]:
 def choose(entries: Sequence[Entry], rows: int, seed: int) -> list[Entry]:
     """As many of each centre and view as fit, fractured and healthy alike, at random."""
     rng = np.random.default_rng(seed)
-    centres = sorted({e.centre for e in entries})
+    centres = sorted({e.centre for e in entries if e.view == "ap"})
     chosen = []
     for row in range(rows):
         for view in ("lateral", "ap", "oblique"):
