@@ -92,7 +92,7 @@ class FootStrip(QWidget):
         self._engine = engine
 
     def name_engine(self, text: str) -> None:
-        """What computes, once it is known."""
+        """What computes, once it is known; one or two lines."""
         if text != self._engine:
             self._engine = text
             self.update()
@@ -107,7 +107,23 @@ class FootStrip(QWidget):
         painter.setPen(theme.TEXT)
         painter.setFont(theme.font(self.height() * 0.48, bold=True))
         painter.drawText(box, middle | Qt.AlignmentFlag.AlignLeft, self.NOTICE)
+        taken = painter.fontMetrics().horizontalAdvance(self.NOTICE) + margin
         painter.setPen(theme.QUIET)
         painter.setFont(theme.font(self.height() * 0.42))
-        text = f"{self._engine}     {self.KEYS}" if self._engine else self.KEYS
-        painter.drawText(box, middle | Qt.AlignmentFlag.AlignRight, text)
+        painter.drawText(box, middle | Qt.AlignmentFlag.AlignRight, self.KEYS)
+        width = painter.fontMetrics().horizontalAdvance(self.KEYS)
+        box.adjust(taken, 0, -(width + margin), 0)
+        painter.setFont(theme.font(self.height() * 0.33))
+        self._draw_engine(painter, box)
+
+    def _draw_engine(self, painter: QPainter, box: QRectF) -> None:
+        """One row a line, cut to the box: model, then backend and why it was taken."""
+        rows = self._engine.splitlines()
+        for k, row in enumerate(rows):
+            part = QRectF(
+                box.x(), box.height() * k / len(rows), box.width(), box.height() / len(rows)
+            )
+            cut = painter.fontMetrics().elidedText(
+                row, Qt.TextElideMode.ElideRight, int(box.width())
+            )
+            painter.drawText(part, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, cut)

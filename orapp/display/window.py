@@ -159,7 +159,7 @@ class SurgeonWindow(QWidget):
         if identity is not None:
             why = f" - {identity.why}" if identity.why else ""
             self.foot.name_engine(
-                f"{identity.name} (trained on simulated images)   {identity.backend}{why}"
+                f"{identity.name} (trained on simulated images)\n{identity.backend}{why}"
             )
         said = self.view.words
         same_words = said is not None and (said.banner, said.veil, said.veil_note) == (

@@ -189,7 +189,7 @@ class PlanCache:
                 except OrappError as error:
                     refusal = refusal or error
         raise refusal or NotThere(
-            f"no plan of {manifest.name} has been built by {here.flavour}",
+            f"no plan of {manifest.name} has been built",
             build_command(manifest.name, "fp16"),
         )
 

@@ -16,7 +16,7 @@ from orapp.pfnet.network import ChannelAttention, Judge, PFNet, SpatialAttention
 BOUNDS = {
     "fp32": (4, 0.05, 0.5, 0.01, 0.999),
     "fp16": (40, 0.2, 1.5, 0.03, 0.99),
-    "int8": (255, 3.0, 6.0, 0.25, 0.93),
+    "int8": (255, 1.0, 3.0, 0.1, 0.95),
 }
 """For the manifest, in the order of `Bounds`: by precision."""
 
