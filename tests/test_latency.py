@@ -44,7 +44,12 @@ def test_nothing_measured_is_null_and_not_zero():
     nothing = {"p50": None, "p95": None, "p99": None, "max": None}
     for name in ("capture_to_shown", "capture_to_outline_shown", "inference", "handover"):
         assert report["latency_ms"][name] == nothing
-    assert report["engine"] == {"name": None, "backend": None, "model_sha256": None}
+    assert report["engine"] == {
+        "name": None,
+        "backend": None,
+        "why": None,
+        "model_sha256": None,
+    }
 
 
 def test_a_frame_painted_again_with_its_outline_counts_once_from_its_first_painting():
