@@ -1,17 +1,19 @@
 """Real compiling with TensorRT-RTX on this CPU, up to where a driver is needed."""
 
+import importlib
 import shutil
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from orapp.engines.build import build, compile_plan, find_tensorrt, runtimes_here
+from orapp.engines.build import MODULES, build, compile_plan, find_tensorrt, runtimes_here
 from orapp.engines.gpu import Gpu, find_gpu
 from orapp.engines.plans import PlanCache, Runtime
 from orapp.engines.tensorrt import TensorRtEngine
 from orapp.engines.trust import find_model, load_manifest
-from orapp.errors import OrappError
+from orapp.errors import NotThere, OrappError
 from tests.models import write_bright_model
 
 trt = pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed")
@@ -88,18 +90,45 @@ def test_a_model_that_was_changed_is_not_compiled(model, tmp_path):
         build(folder, model[1], "fp32", PlanCache(tmp_path), targets=TARGETS)
 
 
-def test_a_form_that_does_not_ship_and_a_flavour_that_is_missing_are_told(tmp_path):
+def test_a_form_that_does_not_ship_is_told(tmp_path):
     folder = write_bright_model(tmp_path / "bright")
-    manifest = load_manifest(folder)
     with pytest.raises(OrappError, match="bright does not ship as int8"):
-        build(folder, manifest, "int8", PlanCache(tmp_path))
-    try:
+        build(folder, load_manifest(folder), "int8", PlanCache(tmp_path))
+
+
+def test_a_flavour_that_is_missing_or_broken_does_not_hide_the_other(monkeypatch):
+    """One that can't load its libraries raises whatever it likes."""
+    real = importlib.import_module
+
+    def one_is_broken(name):
+        if name == "tensorrt":
+            raise FileNotFoundError("libnvinfer.so: no such file")
+        return real(name)
+
+    monkeypatch.setattr("orapp.engines.build.importlib.import_module", one_is_broken)
+    assert find_tensorrt()[0] == "tensorrt-rtx"
+    assert [here.flavour for here in runtimes_here()] == ["tensorrt-rtx"]
+    with pytest.raises(OrappError, match=r"tensorrt can't be loaded: libnvinfer\.so: no such"):
         find_tensorrt("tensorrt")
-    except OrappError as error:
-        with pytest.raises(OrappError, match=r"tensorrt .*; see docs/gpu\.md"):
-            raise error
-    else:
-        pytest.skip("tensorrt is installed here: its absence can't be tested")
+    monkeypatch.setitem(MODULES, "tensorrt", "no_such_module")
+    monkeypatch.setattr("orapp.engines.build.importlib.import_module", real)
+    with pytest.raises(NotThere, match=r"tensorrt is not installed; see docs/gpu\.md"):
+        find_tensorrt("tensorrt")
+
+
+def test_auto_takes_openvino_where_a_loaded_plan_is_not_what_its_model_is(model, monkeypatch):
+    from orapp.engines import EngineSpec
+    from orapp.engines.openvino import OpenVinoEngine
+    from orapp.verify import open_verified
+
+    class Wrong(OpenVinoEngine):
+        def infer(self, image):
+            return replace(super().infer(image), spine=float("nan"))
+
+    monkeypatch.setattr("orapp.engines._open_tensorrt", lambda manifest: Wrong(*model))
+    with open_verified(EngineSpec("pfnet-lite", "auto")) as engine:
+        assert type(engine) is OpenVinoEngine
+        assert "no TensorRT: the engine is not what its model is: " in engine.identity.why
 
 
 @pytest.mark.skipif(find_gpu() is not None, reason="a GPU is here: the driver won't refuse")

@@ -36,7 +36,7 @@ class EngineIdentity:
 
     Attributes:
         name: the model's name from its manifest.
-        backend: library and version, such as `openvino 2026.1 CPU f32`.
+        backend: library and version, such as `openvino 2026.1 CPU fp32`.
         model_sha256: of the ONNX file, 64 hex digits.
         input_size: (h, w) that `infer` takes and returns.
         threshold: probability (0 to 1) from which a pixel belongs to a fracture.
