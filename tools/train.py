@@ -144,7 +144,7 @@ def _auc(positive: NDArray[np.float32], negative: NDArray[np.float32]) -> float:
 
 
 def train(given: argparse.Namespace) -> None:
-    """Trains for the given minutes, checks and saves on the way."""
+    """Trains for the given pictures or minutes, checks and saves on the way."""
     torch.manual_seed(given.seed)
     given.out.mkdir(parents=True, exist_ok=True)
     entries = read_index(given.data)
@@ -154,7 +154,7 @@ def train(given: argparse.Namespace) -> None:
     held_out = read_all(validation, given.size)
     network = NETWORKS[given.network]()
     optimiser = torch.optim.AdamW(network.parameters(), lr=given.rate, weight_decay=1e-3)
-    seen = _start(given, network, optimiser)
+    seen = before = _start(given, network, optimiser)
     loader = DataLoader(
         Stream(stored, training, given.size, given.seed + seen),
         batch_size=given.batch,
@@ -165,7 +165,8 @@ def train(given: argparse.Namespace) -> None:
     begin = last = time.monotonic()
     losses: list[float] = []
     for batch in mixed(loader, given.seed):
-        done = min((time.monotonic() - begin) / 60 / given.minutes, 1.0)
+        spent = (time.monotonic() - begin) / 60 / given.minutes
+        done = min((seen - before) / given.pictures if given.pictures else spent, 1.0)
         warm, falling = min(1.0, (seen + 1) / 1500), max(0.5 + 0.5 * np.cos(np.pi * done), 0.01)
         for group in optimiser.param_groups:
             group["lr"] = given.rate * warm * falling
@@ -261,6 +262,7 @@ def main() -> None:
     arguments.add_argument("--network", choices=sorted(NETWORKS), default="pfnet-lite")
     arguments.add_argument("--weights", type=Path, help="start from these weights")
     arguments.add_argument("--minutes", type=float, default=120)
+    arguments.add_argument("--pictures", type=int, help="so many, in place of --minutes")
     arguments.add_argument("--every", type=float, default=4, help="minutes between checks")
     arguments.add_argument("--batch", type=int, default=16)
     arguments.add_argument("--size", type=int, default=256)

@@ -1,0 +1,151 @@
+"""The site profile: what one room has chosen, in TOML that a person can read."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from orapp.errors import OrappError
+from orapp.frames import Gray
+from orapp.overlay import OverlayRules
+
+LARGEST = 64 * 1024
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+KeyName = Annotated[str, Field(min_length=1, max_length=24)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class OutlineRules(_Table):
+    """When an outline may be drawn (contract C1)."""
+
+    mode: Literal["paired", "live"] = "paired"
+    max_age_ms: Annotated[float, Field(ge=0, le=2000, allow_inf_nan=False)] = 200.0
+    label: bool = False
+    """Write the model's confidence beside the outline."""
+
+    def rules(self) -> OverlayRules:
+        """The same for `overlay_for`."""
+        return OverlayRules(self.mode, self.max_age_ms)
+
+
+class Keys(_Table):
+    """Keys by their names (`Space`, `F5`, `PgDown`, `Ctrl+Q`); a foot pedal is a keyboard too."""
+
+    hide_while_held: tuple[KeyName, ...] = ("Space",)
+    toggle_outline: tuple[KeyName, ...] = ("O",)
+    store_reference: tuple[KeyName, ...] = ("S", "Return")
+    clear_reference: tuple[KeyName, ...] = ("C",)
+    freeze: tuple[KeyName, ...] = ("Z",)
+    set_baseline: tuple[KeyName, ...] = ("B",)
+    measures: tuple[KeyName, ...] = ("M",)
+    marker: tuple[KeyName, ...] = ("K",)
+    record: tuple[KeyName, ...] = ("R",)
+    rotate: tuple[KeyName, ...] = ("T",)
+    mirror: tuple[KeyName, ...] = ("X",)
+    invert: tuple[KeyName, ...] = ("I",)
+    brighter: tuple[KeyName, ...] = ("Up",)
+    darker: tuple[KeyName, ...] = ("Down",)
+    more_contrast: tuple[KeyName, ...] = ("Right",)
+    less_contrast: tuple[KeyName, ...] = ("Left",)
+    window_reset: tuple[KeyName, ...] = ("0",)
+    probability: tuple[KeyName, ...] = ("P",)
+    full_screen: tuple[KeyName, ...] = ("F", "F11")
+    help: tuple[KeyName, ...] = ("H", "?")
+    quit: tuple[KeyName, ...] = ("Q", "Esc")
+
+    @model_validator(mode="after")
+    def _each_key_does_one_thing(self) -> "Keys":
+        taken: dict[str, str] = {}
+        for action in type(self).model_fields:
+            for key in getattr(self, action):
+                other = taken.setdefault(key.casefold(), action)
+                if other != action:
+                    raise ValueError(f"'{key}' is a key of {other} and of {action}")
+        return self
+
+
+class Measures(_Table):
+    """Heights and wedge from the outline, on lateral views."""
+
+    shown: bool = False
+    mm_per_px: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] | None = None
+    """In the plane of the spine, by a calibration; without it only ratios are given."""
+
+
+class Screen(_Table):
+    """What the screen is."""
+
+    language: Annotated[str, Field(pattern="^[a-z]{2}$")] = "en"
+    assistant: bool = False
+    """A second window for the assistant, on another screen where there is one."""
+
+
+class Rectangle(_Table):
+    """A part of the picture, in shares of its width and height from its upper left corner."""
+
+    x: Share
+    y: Share
+    width: Share
+    height: Share
+
+    def blank(self, pixels: Gray) -> None:
+        """Blackens this part of (H, W) pixels, in place; a pixel that it touches goes."""
+        high, wide = pixels.shape
+        x, y = int(self.x * wide), int(self.y * high)
+        right, low = (
+            -int(-(self.x + self.width) * wide // 1),
+            -int(-(self.y + self.height) * high // 1),
+        )
+        pixels[y:low, x:right] = 0
+
+
+class Export(_Table):
+    """What leaves the room."""
+
+    blank: Annotated[tuple[Rectangle, ...], Field(max_length=32)] = ()
+    """Where text is burned in; blackened by --deidentify."""
+
+
+class SiteProfile(_Table):
+    """One room: a C-arm, a screen, its people's choices."""
+
+    name: Annotated[str, Field(min_length=1, max_length=80)] = "default"
+    outline: OutlineRules = OutlineRules()
+    keys: Keys = Keys()
+    measures: Measures = Measures()
+    screen: Screen = Screen()
+    export: Export = Export()
+
+
+def load_profile(path: Path | None) -> SiteProfile:
+    """Reads a site profile; None gives what orapp does by itself.
+
+    Raises:
+        OrappError: the file can't be read, is no TOML, or says something that orapp doesn't know;
+            the sentence names the first such thing.
+    """
+    if path is None:
+        return SiteProfile()
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST + 1)
+    except OSError as error:
+        why = (error.strerror or "unknown reason").lower()
+        raise OrappError(f"the profile '{path.name}' can't be read ({why})", "check it") from None
+    if len(raw) > LARGEST:
+        raise OrappError(f"'{path.name}' is no site profile: it is too large", "check the path")
+    try:
+        return SiteProfile.model_validate(tomllib.loads(raw.decode()))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        why = first["msg"].removeprefix("Value error, ")
+        what = f"the profile '{path.name}' is wrong at {place}: {why}" if place else why
+        raise OrappError(what[:300], "correct it") from None
+    except (ValueError, RecursionError) as error:
+        why = str(error).splitlines()[0][:120] if str(error) else "it can't be read"
+        raise OrappError(f"the profile '{path.name}' is no TOML ({why})", "correct it") from None

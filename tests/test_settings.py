@@ -1,0 +1,53 @@
+"""A site profile is checked whole; what is wrong is one sentence that names the place."""
+
+import numpy as np
+import pytest
+
+from orapp.errors import OrappError
+from orapp.settings import LARGEST, Rectangle, SiteProfile, load_profile
+
+
+def write(folder, text):
+    path = folder / "room.toml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def test_what_is_not_said_is_as_orapp_does_it(tmp_path):
+    profile = load_profile(write(tmp_path, 'name = "room 3"\n[outline]\nmode = "live"\n'))
+    assert profile.outline.rules().mode == "live"
+    assert profile.keys == SiteProfile().keys == load_profile(None).keys
+    assert not profile.measures.shown
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[outline]\nmode = 'both'", r"wrong at outline\.mode: Input should be 'paired' or 'live'"),
+        ("[outline]\nmax_age_ms = nan", r"wrong at outline\.max_age_ms"),
+        ("colour = 'red'", "wrong at colour: Extra inputs are not permitted"),
+        ("[keys]\nquit = ['O']", "'O' is a key of toggle_outline and of quit"),
+        ("[keys]\nquit = ['']", r"wrong at keys\.quit\.0"),
+        ("[measures]\nmm_per_px = 0", r"wrong at measures\.mm_per_px"),
+        ("name = ", "is no TOML"),
+        ("x = " + "[" * 30_000, "is no TOML"),
+        (b"\xff\xfe", "is no TOML"),
+        (b"#" * (LARGEST + 1), "it is too large"),
+    ],
+)
+def test_a_wrong_profile_is_one_sentence(tmp_path, text, sentence):
+    with pytest.raises(OrappError, match=sentence) as told:
+        load_profile(write(tmp_path, text))
+    assert "\n" not in str(told.value)
+
+
+def test_a_missing_profile_is_one_sentence(tmp_path):
+    with pytest.raises(OrappError, match="can't be read"):
+        load_profile(tmp_path / "none.toml")
+
+
+def test_blanking_takes_every_pixel_that_is_touched():
+    pixels = np.full((10, 20), 9, np.uint8)
+    Rectangle(x=0.12, y=0.0, width=0.1, height=0.31).blank(pixels)
+    assert (pixels[:4, 2:5] == 0).all()
+    assert (pixels == 0).sum() == 4 * 3
