@@ -21,6 +21,7 @@ from orapp.cli_engine import app as engine_app
 from orapp.engines import EngineSpec
 from orapp.errors import OrappError
 from orapp.files import check_writable, replace_file
+from orapp.settings import SiteProfile, load_profile
 
 app = typer.Typer(
     help="Outlines acute vertebral fractures in live fluoroscopy. "
@@ -69,12 +70,19 @@ def live(
     screenshot: Annotated[
         Path | None, typer.Option(help="Write the window at the end, PNG")
     ] = None,
+    profile: Annotated[Path | None, typer.Option(help="The site's profile, TOML")] = None,
+    case: Annotated[str, typer.Option(help="Id of the case for the case line; never a name")] = "",
     mode: Annotated[
-        Mode, typer.Option(help="paired: outlines on their own exposure only; live: also aged")
-    ] = Mode.PAIRED,
+        Mode | None,
+        typer.Option(help="paired: outlines on their own exposure only; live: also aged"),
+    ] = None,
     max_outline_age_ms: Annotated[
-        float, typer.Option(min=0, max=2000, help="In live mode, an older outline goes")
-    ] = 200.0,
+        float | None, typer.Option(min=0, max=2000, help="In live mode, an older outline goes")
+    ] = None,
+    assistant: Annotated[
+        bool, typer.Option("--assistant", help="A second window for the assistant")
+    ] = False,
+    language: Annotated[str | None, typer.Option(help="The screen's language: en or de")] = None,
     model: Model = "pfnet-lite",
     engine: EngineOption = EngineName.AUTO,
     engine_delay_ms: Annotated[
@@ -87,7 +95,6 @@ def live(
     """Show a live or recorded run with the fracture outlined."""
     from orapp.display.run import RunOptions, run_live
     from orapp.live import LiveSession
-    from orapp.overlay import OverlayRules
     from orapp.sources import open_source
 
     if seconds is not None and not math.isfinite(seconds):
@@ -96,13 +103,17 @@ def live(
         if path is not None:
             check_writable(path)
     spec = EngineSpec(model, engine.value, engine_delay_ms, engine_raise_at)
-    rules = OverlayRules(mode.value, max_outline_age_ms)
+    site = _site(profile, mode, max_outline_age_ms, assistant=assistant, language=language)
+    rules = site.outline.rules()
     frames = open_source(source)
 
     def make(on_news: Callable[[], None]) -> LiveSession:
         return LiveSession(frames, spec, rules=rules, on_news=on_news)
 
-    figures, error = run_live(make, RunOptions(seconds or 0.0, headless, full_screen, screenshot))
+    options = RunOptions(
+        seconds or 0.0, headless, full_screen, screenshot, profile=site, case=_case(case)
+    )
+    figures, error = run_live(make, options)
     if report is not None:
         text = json.dumps(figures, indent=2) + "\n"
         try:
@@ -112,6 +123,36 @@ def live(
     _print_summary(figures)
     if error is not None:
         raise error
+
+
+def _site(
+    profile: Path | None,
+    mode: Mode | None,
+    max_outline_age_ms: float | None,
+    *,
+    assistant: bool,
+    language: str | None,
+) -> SiteProfile:
+    """The site's profile, with what the command line says otherwise."""
+    site = load_profile(profile)
+    outline: dict[str, Any] = {"mode": mode and mode.value, "max_age_ms": max_outline_age_ms}
+    screen: dict[str, Any] = {"assistant": assistant or None, "language": language}
+    return site.model_copy(
+        update={
+            "outline": site.outline.model_copy(update=_given(outline)),
+            "screen": site.screen.model_copy(update=_given(screen)),
+        }
+    )
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _case(case: str) -> str:
+    if len(case) > 40 or not case.isprintable():
+        raise OrappError("--case is no id", "give at most 40 letters and figures, never a name")
+    return case.strip()
 
 
 def _write(path: Path, text: str) -> None:

@@ -84,6 +84,7 @@ class LatencyLog:
         self._capture_to_shown, self._capture_to_outline = Distribution(), Distribution()
         self._inference, self._handover = Distribution(), Distribution()
         self._waiting, self._outline_age = Distribution(), Distribution()
+        self._painting = Distribution()
 
     def segmented(
         self, segmentation: Segmentation, received_ns: int, handed_ns: int | None = None
@@ -123,6 +124,11 @@ class LatencyLog:
                 self._capture_to_shown.add((presented_ns - frame.captured_ns) / 1e6)
             if overlay is not None:
                 self._outline_shown(frame, presented_ns, overlay)
+
+    def painted(self, took_ns: int) -> None:
+        """Deciding and painting one picture took so long in the display's thread."""
+        with self._lock:
+            self._painting.add(took_ns / 1e6)
 
     def _outline_shown(self, frame: Frame, presented_ns: int, overlay: Overlay) -> None:
         first, self._last_had_outline = not self._last_had_outline, True
@@ -204,6 +210,7 @@ class LatencyLog:
             "handover": self._handover.report(),
             "waiting_for_engine": self._waiting.report(),
             "outline_age": self._outline_age.report(),
+            "painting": self._painting.report(),
         }
 
 

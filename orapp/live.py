@@ -1,5 +1,6 @@
 """LiveSession: the live path from source to mailboxes; screen and benchmark drive it."""
 
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -14,7 +15,7 @@ from orapp.frames import AiStatus, Frame, Segmentation, Signal
 from orapp.grab import FrameGrabber
 from orapp.latency import FrameCounts, LatencyLog
 from orapp.latest import Latest
-from orapp.overlay import OverlayRules, SceneStart
+from orapp.overlay import NO_VIEW_AFTER_S, OverlayRules, SceneStart, ViewWatch
 from orapp.sources import Source
 from orapp.worker import SegmentationProcess, WorkerLimits
 
@@ -53,7 +54,9 @@ class LiveSession:
         self.latency = LatencyLog()
         self._source, self._engine = source, engine
         self._scene = SceneStart()
-        self._view_supported = True
+        self._view = ViewWatch()
+        self._view_lock = threading.Lock()
+        self._no_view_told = False
         self.worker = SegmentationProcess(
             engine,
             results=self.segmentations,
@@ -131,6 +134,16 @@ class LiveSession:
         """Capture stamp of the first frame of the present scene, for `overlay_for`."""
         return self._scene.since_ns
 
+    def no_view_s(self, now_ns: int) -> float | None:
+        """How long no spine has been seen, None while one is; logs what the screen is to say."""
+        seconds = self._view.seconds(now_ns)
+        no_view = seconds is not None and seconds >= NO_VIEW_AFTER_S
+        with self._view_lock:
+            changed, self._no_view_told = no_view != self._no_view_told, no_view
+        if changed:
+            self.events.add("view", "not supported" if no_view else "supported")
+        return seconds
+
     def report(self) -> dict[str, Any]:
         """The run in figures, ready for JSON; at any time, and after `stop`."""
         counts = FrameCounts(
@@ -161,9 +174,8 @@ class LiveSession:
 
     def _segmented(self, segmentation: Segmentation, handed_ns: int, received_ns: int) -> None:
         self.latency.segmented(segmentation, received_ns, handed_ns)
-        if segmentation.view_supported != self._view_supported:
-            self._view_supported = segmentation.view_supported
-            self.events.add("view", "supported" if self._view_supported else "not supported")
+        self._view.see(segmentation)
+        self.no_view_s(received_ns)
 
 
 def _nobody_listens() -> None:

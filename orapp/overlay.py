@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +11,13 @@ from orapp.frames import Frame, Overlay, OverlayStyle, Segmentation, Signal
 
 _SHOWS_AN_EXPOSURE = (Signal.XRAY_ON, Signal.HOLD)
 _CUT_LEVELS = 32.0
+_SIDE = 96
+"""Of the small picture that motion is looked for in."""
+_SURE = 0.15
+"""Response of the phase correlation; mottle alone gives a few hundredths."""
+NO_VIEW_AFTER_S = 0.4
+"""So long no spine must be seen before screen and log say so: one exposure in a hundred is
+misjudged, and a word that flashes is no word. Such an exposure is not outlined in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,24 +90,57 @@ def _may_age(
 class SceneStart:
     """Since when the picture shows the scene that it shows now. Fed with every frame in turn.
 
-    A new scene starts after anything but X-ray on or hold, with another size, and with a cut:
-    most of the picture changing at once, as when the C-arm's monitor switches to a stored run.
+    A new scene starts after anything but X-ray on or hold, with another size, with a cut (most of
+    the picture changing at once, as when the C-arm's monitor switches to a stored run), and when
+    the picture as a whole has moved by more than `MOVED` of its side: the C-arm or the patient
+    moves, and an outline of before lies beside its body.
     """
+
+    MOVED = 0.025
 
     def __init__(self) -> None:
         self.since_ns = 0
         self._signal: Signal | None = None
-        self._thumbnail = np.empty((0, 0), np.int16)
+        self._size: tuple[int, ...] = ()
+        self._before = self._first = np.empty((0, 0), np.float32)
+        self._window = cv2.createHanningWindow((_SIDE, _SIDE), cv2.CV_32F)
 
     def see(self, frame: Frame) -> None:
-        """Compares the frame with the one before it; microseconds at any size."""
-        step = max(1, max(frame.pixels.shape) // 64)
-        thumbnail = frame.pixels[::step, ::step].astype(np.int16)
-        if self._signal not in _SHOWS_AN_EXPOSURE or self._is_cut(thumbnail):
-            self.since_ns = frame.captured_ns
-        self._signal, self._thumbnail = frame.signal, thumbnail
+        """Compares the frame with those before it; a millisecond at most, nothing for a repeat."""
+        signal, self._signal = self._signal, frame.signal
+        if frame.repeat and signal in _SHOWS_AN_EXPOSURE and frame.signal in _SHOWS_AN_EXPOSURE:
+            return
+        small = cv2.resize(frame.pixels, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+        seen = small.astype(np.float32)
+        size, self._size = self._size, frame.pixels.shape
+        is_new = signal not in _SHOWS_AN_EXPOSURE or size != self._size
+        if is_new or self._is_cut(seen) or self._has_moved(seen):
+            self.since_ns, self._first = frame.captured_ns, seen
+        self._before = seen
 
-    def _is_cut(self, thumbnail: NDArray[np.int16]) -> bool:
-        if thumbnail.shape != self._thumbnail.shape:
-            return True
-        return float(np.abs(thumbnail - self._thumbnail).mean()) > _CUT_LEVELS
+    def _is_cut(self, seen: NDArray[np.float32]) -> bool:
+        return float(np.abs(seen - self._before).mean()) > _CUT_LEVELS
+
+    def _has_moved(self, seen: NDArray[np.float32]) -> bool:
+        """Since the scene's first picture, by phase correlation."""
+        (x, y), response = cv2.phaseCorrelate(self._first, seen, self._window)
+        return response > _SURE and float(np.hypot(x, y)) > self.MOVED * _SIDE
+
+
+class ViewWatch:
+    """Since when no spine is seen, over exposures; the truth that screen and log share."""
+
+    def __init__(self) -> None:
+        self._since_ns: int | None = None
+
+    def see(self, segmentation: Segmentation) -> None:
+        """Takes the answers in their order."""
+        if segmentation.view_supported:
+            self._since_ns = None
+        elif self._since_ns is None:
+            self._since_ns = segmentation.captured_ns
+
+    def seconds(self, now_ns: int) -> float | None:
+        """How long no spine has been seen; None while one is."""
+        since_ns = self._since_ns  # once: another thread may write it
+        return None if since_ns is None else max(now_ns - since_ns, 0) / 1e9

@@ -6,7 +6,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,13 @@ from PySide6.QtCore import QBuffer, QIODevice, QTimer
 from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import QApplication
 
+from orapp.display.language import use_language
 from orapp.display.window import SurgeonWindow
 from orapp.errors import OrappError
 from orapp.files import replace_file
 from orapp.frames import AiState
 from orapp.live import LiveSession
+from orapp.settings import SiteProfile
 
 OUTLINE_GRACE_S = 0.3
 """The screenshot waits so long for the outline of the frame that is shown."""
@@ -33,12 +35,18 @@ class RunOptions:
         headless: paint offscreen; a finite source's end is the run's end.
         full_screen: cover the screen.
         screenshot: PNG of the window at the run's end, or None.
+        profile: the room's choices.
+        case: id of the case, or empty.
+        recordings: folder for the sessions that a key starts; None is a folder of the user's.
     """
 
     seconds: float = 0.0
     headless: bool = False
     full_screen: bool = False
     screenshot: Path | None = None
+    profile: SiteProfile = field(default_factory=SiteProfile)
+    case: str = ""
+    recordings: Path | None = None
 
 
 def run_live(
@@ -56,7 +64,8 @@ def run_live(
         OrappError: the source or the model can't be opened.
     """
     application = _application(options)
-    window = SurgeonWindow()
+    translator = use_language(application, options.profile.screen.language)
+    window = SurgeonWindow(options.profile, case=options.case, recordings=options.recordings)
     session = make_session(window.wake.ring)
     try:
         _show(window, options)
@@ -73,6 +82,8 @@ def run_live(
         session.stop()
         window.wake.close()
         window.close()
+        if translator is not None:
+            application.removeTranslator(translator)
     error = session.error
     if options.screenshot is not None and ending.picture is not None:
         try:
@@ -113,7 +124,7 @@ def _check_display() -> None:
 
 def _show(window: SurgeonWindow, options: RunOptions) -> None:
     if options.headless:
-        window.resize(1280, 1080)
+        window.resize(1920, 1080)
     else:
         room = window.screen().availableGeometry()
         window.resize(int(room.width() * 0.9), int(room.height() * 0.9))

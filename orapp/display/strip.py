@@ -1,12 +1,18 @@
 """The strips above and below the picture: states in words and shapes."""
 
+from dataclasses import dataclass
+
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPolygonF
 from PySide6.QtWidgets import QWidget
 
 from orapp.display import theme
+from orapp.display.language import say
 from orapp.display.theme import Tone
 from orapp.display.words import Words
+
+LEFT = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
+RIGHT = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
 
 
 class TopStrip(QWidget):
@@ -21,7 +27,7 @@ class TopStrip(QWidget):
         """Repaints only if something that it shows has changed."""
         before, self._words = self._words, words
         if before is None or _top(before) != _top(words):
-            self.setAccessibleDescription(" | ".join(str(part) for part in _top(words)))
+            self.setAccessibleDescription(" | ".join(str(part) for part in _top(words)[:4]))
             self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002, N802
@@ -35,31 +41,46 @@ class TopStrip(QWidget):
         x = self.height() * 0.35
         x = self._chip(painter, x, words.signal, words.signal_tone, size)
         x = self._chip(painter, x, words.ai, words.ai_tone, size)
-        painter.setPen(theme.TEXT if "HIDDEN" not in words.finding else theme.CARE)
-        painter.setFont(theme.font(size * 0.85))
-        rest = QRectF(x, 0, self.width() - x - self.height() * 0.35, self.height())
-        middle = Qt.AlignmentFlag.AlignVCenter
-        painter.drawText(rest, middle | Qt.AlignmentFlag.AlignLeft, words.finding)
+        room = QRectF(x, 0, self.width() - x - self.height() * 0.35, self.height())
+        painter.setPen(theme.CARE if words.finding_tone is Tone.CARE else theme.TEXT)
+        taken = _line(painter, room, words.finding, size * 0.85, LEFT)
+        room.adjust(taken + size, 0, 0, 0)
         painter.setPen(theme.QUIET)
-        painter.setFont(theme.font(size * 0.62))
-        painter.drawText(rest, middle | Qt.AlignmentFlag.AlignRight, words.figures)
+        _line(painter, room, words.figures, size * 0.62, RIGHT)
 
     def _chip(self, painter: QPainter, x: float, text: str, tone: Tone, size: float) -> float:
-        """A shape and words; returns where the next one starts."""
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(theme.TONES[tone])
-        _shape(painter, tone, QPointF(x + size / 2, self.height() / 2), size * 0.48)
-        painter.setPen(theme.TEXT if tone is not Tone.CALM else theme.QUIET)
-        painter.setFont(theme.font(size, bold=True))
-        x += size * 1.35
-        width = painter.fontMetrics().horizontalAdvance(text)
-        flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
-        painter.drawText(QRectF(x, 0, width + 2, self.height()), flags, text)
-        return x + width + size * 1.1
+        return chip(painter, QPointF(x, self.height() / 2), text, tone, size)
+
+
+def chip(painter: QPainter, at: QPointF, text: str, tone: Tone, size: float) -> float:
+    """A shape and words, from `at` (left, middle) on; returns where the next one starts."""
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(theme.TONES[tone])
+    _shape(painter, tone, QPointF(at.x() + size / 2, at.y()), size * 0.48)
+    painter.setPen(theme.TEXT if tone is not Tone.CALM else theme.QUIET)
+    painter.setFont(theme.font(size, bold=True))
+    x = at.x() + size * 1.35
+    width = painter.fontMetrics().horizontalAdvance(text)
+    painter.drawText(QRectF(x, at.y() - size, width + 2, 2 * size), LEFT, text)
+    return x + width + size * 1.1
+
+
+def _line(
+    painter: QPainter, room: QRectF, text: str, size: float, flags: Qt.AlignmentFlag
+) -> float:
+    """One line in the room, set smaller if it is too long; returns the width that it takes."""
+    painter.setFont(theme.font(size))
+    wide = painter.fontMetrics().horizontalAdvance(text)
+    if wide > room.width() > 0:
+        painter.setFont(theme.font(size * room.width() / wide))
+        wide = painter.fontMetrics().horizontalAdvance(text)
+    painter.drawText(room, flags, text)
+    return wide
 
 
 def _top(words: Words) -> tuple[object, ...]:
-    return words.signal, words.ai, words.finding, words.figures, words.signal_tone, words.ai_tone
+    tones = words.signal_tone, words.ai_tone, words.finding_tone
+    return words.signal, words.ai, words.finding, words.figures, *tones
 
 
 def _shape(painter: QPainter, tone: Tone, at: QPointF, r: float) -> None:
@@ -81,15 +102,68 @@ def _shape(painter: QPainter, tone: Tone, at: QPointF, r: float) -> None:
         painter.restore()
 
 
+@dataclass(frozen=True, slots=True)
+class CaseLine:
+    """What the line under the top strip says.
+
+    Attributes:
+        case: the case's id, or empty.
+        notice: what a key has just done; it stays for some seconds.
+        chips: recording and disk, with their tones.
+        clock: the wall time now.
+    """
+
+    case: str = ""
+    notice: str = ""
+    chips: tuple[tuple[str, Tone], ...] = ()
+    clock: str = ""
+
+
+class CaseStrip(QWidget):
+    """Case, the last key's answer, recording and disk, the time of day."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self._line = CaseLine()
+
+    def say(self, line: CaseLine) -> None:
+        """Repaints only if something has changed."""
+        if line != self._line:
+            self._line = line
+            words = [line.case, line.notice, *(text for text, _ in line.chips)]
+            self.setAccessibleDescription(" | ".join(words))
+            self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002, N802
+        """Qt's call."""
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), theme.STRIP.darker(115))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        size, margin = self.height() * 0.52, self.height() * 0.7
+        room = QRectF(margin, 0, self.width() - 2 * margin, self.height())
+        painter.setPen(theme.TEXT)
+        case = say("Case {id}").format(id=self._line.case) if self._line.case else ""
+        taken = _line(painter, room, case or say("no case id"), size, LEFT)
+        painter.setPen(theme.QUIET)
+        clock = _line(painter, room, self._line.clock, size * 0.9, RIGHT)
+        room.adjust(taken + margin, 0, -(clock + margin), 0)
+        at = room.x()
+        for text, tone in self._line.chips:
+            at = chip(painter, QPointF(at, self.height() / 2), text, tone, size)
+        room.setLeft(at)
+        painter.setPen(theme.TEXT)
+        _line(painter, room, self._line.notice, size, RIGHT)
+
+
 class FootStrip(QWidget):
     """What this is not, what computes, and the keys."""
 
     NOTICE = "Research use only - not a medical device"
-    KEYS = "H help"
 
-    def __init__(self, engine: str) -> None:
+    def __init__(self, engine: str, keys: str) -> None:
         super().__init__()
-        self._engine = engine
+        self._engine, self._keys = engine, keys
 
     def name_engine(self, text: str) -> None:
         """What computes, once it is known; one or two lines."""
@@ -106,12 +180,12 @@ class FootStrip(QWidget):
         middle = Qt.AlignmentFlag.AlignVCenter
         painter.setPen(theme.TEXT)
         painter.setFont(theme.font(self.height() * 0.48, bold=True))
-        painter.drawText(box, middle | Qt.AlignmentFlag.AlignLeft, self.NOTICE)
-        taken = painter.fontMetrics().horizontalAdvance(self.NOTICE) + margin
+        painter.drawText(box, middle | Qt.AlignmentFlag.AlignLeft, say(self.NOTICE))
+        taken = painter.fontMetrics().horizontalAdvance(say(self.NOTICE)) + margin
         painter.setPen(theme.QUIET)
         painter.setFont(theme.font(self.height() * 0.42))
-        painter.drawText(box, middle | Qt.AlignmentFlag.AlignRight, self.KEYS)
-        width = painter.fontMetrics().horizontalAdvance(self.KEYS)
+        painter.drawText(box, middle | Qt.AlignmentFlag.AlignRight, self._keys)
+        width = painter.fontMetrics().horizontalAdvance(self._keys)
         box.adjust(taken, 0, -(width + margin), 0)
         painter.setFont(theme.font(self.height() * 0.33))
         self._draw_engine(painter, box)

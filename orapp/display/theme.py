@@ -6,6 +6,8 @@ from PySide6.QtGui import QColor, QFont
 
 BACKGROUND = QColor(10, 12, 14)
 STRIP = QColor(22, 26, 30)
+BUTTON = QColor(38, 44, 50)
+EDGE = QColor(78, 88, 98)
 TEXT = QColor(232, 236, 240)
 QUIET = QColor(150, 160, 170)
 OUTLINE = QColor(86, 200, 255)

@@ -1,30 +1,44 @@
-"""The picture with its outline, and the words that tell whether it is live."""
+"""A picture with its outline, and the words that tell what it is."""
 
 import cv2
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QPolygonF, QResizeEvent
+from PySide6.QtGui import QImage, QPainter, QPaintEvent, QPen, QPolygonF, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
-from orapp.display import theme
+from orapp.display import marks, theme
+from orapp.display.language import say
+from orapp.display.look import Look
 from orapp.display.words import Words
-from orapp.frames import Frame, Gray, Overlay, OverlayStyle
+from orapp.frames import Frame, Gray, Overlay, OverlayStyle, Polygon
 
-FRESH_MARKS = 12
 VEILED = 0.35
 """Brightness that is left of a picture that is not live."""
 
 
 class PictureView(QWidget):
-    """Paints one frame, one overlay and the words over them; decides nothing."""
+    """Paints one frame, one overlay and the words over them; decides nothing.
 
-    def __init__(self) -> None:
+    Attributes:
+        frame, overlay, words: what is shown.
+        look: how it is shown.
+        label: write the confidence beside an outline.
+        points: points in frame pixels to draw as small crosses, or None.
+        painted: how often it was painted.
+    """
+
+    def __init__(self, *, live: bool = True) -> None:
         super().__init__()
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.frame: Frame | None = None
         self.overlay: Overlay | None = None
         self.words: Words | None = None
+        self.look = Look()
+        self.label = False
+        self._heat: Gray | None = None
+        self.points: Polygon | None = None
         self.painted = 0
+        self._live = live
         self._scaled: tuple[object, ...] = ()
         self._pixels: Gray = np.zeros((1, 1), np.uint8)
         self._image = QImage()
@@ -36,35 +50,65 @@ class PictureView(QWidget):
         self.repaint()
         return self.painted > before
 
+    def warm(self, heat: Gray | None) -> None:
+        """Lays a map, (h, w) uint8, over the picture as colour from now on; None is none."""
+        self._heat, self._scaled = heat, ()
+
+    def seen_size(self) -> tuple[int, int]:
+        """(H, W) of the frame as it is turned; (1, 1) without one."""
+        if self.frame is None:
+            return 1, 1
+        height, width = self.frame.pixels.shape
+        return (width, height) if self.look.orientation.quarter_turns % 2 else (height, width)
+
     def target(self) -> QRectF:
-        """Where the frame lies in the widget: centred, its aspect kept."""
+        """Where the picture lies in the widget: centred, its aspect kept."""
         if self.frame is None:
             return QRectF(self.rect())
-        height, width = self.frame.pixels.shape
+        height, width = self.seen_size()
         scale = min(self.width() / width, self.height() / height)
-        w, h = round(width * scale), round(height * scale)
+        w, h = max(round(width * scale), 1), max(round(height * scale), 1)
         return QRectF((self.width() - w) // 2, (self.height() - h) // 2, w, h)
 
     def to_widget(self, x: float, y: float) -> QPointF:
         """Widget position of a point in frame pixels (pixel centres at whole numbers)."""
+        return self._to_widget(np.array([[x, y]], np.float32))[0]
+
+    def to_frame(self, at: QPointF) -> tuple[float, float]:
+        """Point in frame pixels that is shown at a widget position."""
         assert self.frame is not None
         box = self.target()
-        height, width = self.frame.pixels.shape
-        return QPointF(
-            box.x() + (x + 0.5) * box.width() / width, box.y() + (y + 0.5) * box.height() / height
-        )
+        height, width = self.seen_size()
+        x = (at.x() - box.x()) * width / box.width() - 0.5
+        y = (at.y() - box.y()) * height / box.height() - 0.5
+        return self.look.orientation.back(x, y, self.frame.pixels.shape)
+
+    def _to_widget(self, points: Polygon) -> list[QPointF]:
+        assert self.frame is not None
+        box = self.target()
+        height, width = self.seen_size()
+        seen = self.look.orientation.points(points, self.frame.pixels.shape)
+        x = box.x() + (seen[:, 0] + 0.5) * box.width() / width
+        y = box.y() + (seen[:, 1] + 0.5) * box.height() / height
+        return [QPointF(u, v) for u, v in zip(x.tolist(), y.tolist(), strict=True)]
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002, N802
-        """Qt's call: picture, outline, freshness mark, words."""
+        """Qt's call: picture, outline, marks, words."""
         painter = QPainter(self)
         painter.fillRect(self.rect(), theme.BACKGROUND)
         if self.frame is not None:
             self._paint_picture(painter, self.frame)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             if self.overlay is not None:
                 self._paint_outlines(painter, self.overlay)
-            self._paint_freshness(painter, self.frame)
-        if self.words is not None:
-            self._paint_words(painter, self.words)
+            if self.points is not None:
+                marks.paint_points(painter, self._to_widget(self.points), self._line_width())
+            marks.paint_look(painter, self.rect(), self.look, say)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+            if self._live:
+                marks.paint_freshness(painter, self.rect(), self.frame.index)
+        if self.words is not None and self._live:
+            marks.paint_words(painter, self.rect(), self.words)
         painter.end()
         self.painted += 1
 
@@ -72,27 +116,31 @@ class PictureView(QWidget):
         """Qt's call: the scaled picture no longer fits."""
         self._scaled = ()
 
+    def _line_width(self) -> float:
+        return max(min(self.width(), self.height()) / 300, 2.0)
+
     def _paint_picture(self, painter: QPainter, frame: Frame) -> None:
         box = self.target()
         ratio = self.devicePixelRatioF()
         size = (max(round(box.width() * ratio), 1), max(round(box.height() * ratio), 1))
-        veiled = bool(self.words and self.words.veil)
-        key = (frame.index, size, veiled)
+        veiled = bool(self._live and self.words and self.words.veil)
+        key = (frame.index, size, veiled, self.look)
         if key != self._scaled:
             self._scaled = key
-            self._pixels = _fit(frame.pixels, size, veiled)
-            self._image = QImage(
-                self._pixels.data, *size, self._pixels.strides[0], QImage.Format.Format_Grayscale8
-            )
+            self._pixels = fit(frame.pixels, size, self.look, veiled=veiled)
+            form = QImage.Format.Format_Grayscale8
+            if self._heat is not None:
+                warm = self.look.orientation.apply(self._heat)
+                self._pixels, form = heated(self._pixels, size, warm), QImage.Format.Format_BGR888
+            self._image = QImage(self._pixels.data, *size, self._pixels.strides[0], form)
             self._image.setDevicePixelRatio(ratio)
         painter.drawImage(box.topLeft(), self._image)
 
     def _paint_outlines(self, painter: QPainter, overlay: Overlay) -> None:
-        width = max(min(self.width(), self.height()) / 300, 2.0)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        width = self._line_width()
         painter.setBrush(Qt.BrushStyle.NoBrush)
         for outline in overlay.outlines:
-            line = QPolygonF([self.to_widget(float(x), float(y)) for x, y in outline.points])
+            line = QPolygonF(self._to_widget(outline.points))
             for colour, factor in ((theme.HALO, 2.6), (theme.OUTLINE, 1.0)):
                 pen = QPen(colour, width * factor)
                 pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
@@ -100,55 +148,42 @@ class PictureView(QWidget):
                     pen.setDashPattern([n / factor for n in (5.0, 4.0)])
                 painter.setPen(pen)
                 painter.drawPolygon(line)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-
-    def _paint_freshness(self, painter: QPainter, frame: Frame) -> None:
-        """A row of marks of which one is lit; it moves with every frame and only then."""
-        unit = max(self.height() / 120, 4.0)
-        left = self.width() - (FRESH_MARKS + 1) * unit * 1.6
-        for k in range(FRESH_MARKS):
-            lit = k == frame.index % FRESH_MARKS
-            spot = QRectF(left + k * unit * 1.6, self.height() - 2.5 * unit, unit, unit)
-            painter.fillRect(spot, theme.TEXT if lit else QColor(70, 78, 86))
-
-    def _paint_words(self, painter: QPainter, words: Words) -> None:
-        unit = self.height() / 36
-        if words.banner:
-            band = QRectF(0, 0, self.width(), unit * 2)
-            painter.fillRect(band, theme.TONES[words.banner_tone])
-            painter.setPen(theme.ON_COLOUR)
-            _write(painter, band, words.banner, unit * 1.05, bold=True)
-        if words.veil:
-            band = QRectF(0, self.height() * 0.42, self.width(), self.height() * 0.17)
-            painter.fillRect(band, QColor(0, 0, 0, 215))
-            painter.setPen(theme.TEXT)
-            top, low = _split(band, 0.62)
-            _write(painter, top, words.veil, unit * 2.6, bold=True)
-            painter.setPen(theme.QUIET)
-            _write(painter, low, words.veil_note, unit)
+            if self.label:
+                text = f"{outline.mean_probability * 100:.0f} %"
+                marks.paint_label(painter, line.boundingRect(), text, QRectF(self.rect()))
 
 
-def _split(band: QRectF, share: float) -> tuple[QRectF, QRectF]:
-    top = QRectF(band.x(), band.y(), band.width(), band.height() * share)
-    low = QRectF(band.x(), top.bottom(), band.width(), band.height() * (1 - share) * 0.8)
-    return top, low
+def fit(pixels: Gray, size: tuple[int, int], look: Look, *, veiled: bool = False) -> Gray:
+    """The picture as it is shown, at its size (w, h) on screen; rows padded for Qt.
 
-
-def _write(painter: QPainter, box: QRectF, text: str, pixels: float, *, bold: bool = False) -> None:
-    """Writes one line in the middle; what is too long for the box is set smaller."""
-    painter.setFont(theme.font(pixels, bold=bold))
-    wide = painter.fontMetrics().horizontalAdvance(text)
-    if wide > box.width() * 0.96:
-        painter.setFont(theme.font(pixels * box.width() * 0.96 / wide, bold=bold))
-    painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
-
-
-def _fit(pixels: Gray, size: tuple[int, int], veiled: bool) -> Gray:
-    """The picture at its size on screen, darker if it is not live; rows padded for Qt."""
-    shrinking = size[0] < pixels.shape[1]
-    how = cv2.INTER_AREA if shrinking and size[0] * 2 <= pixels.shape[1] else cv2.INTER_LINEAR
+    Turned and with its grey levels by the look; darker if it is not live.
+    """
+    if look.orientation.is_changed:
+        pixels = look.orientation.apply(pixels)
+    shrinking = size[0] * 2 <= pixels.shape[1]
+    how = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+    fitted = cv2.resize(pixels, size, interpolation=how)
+    levels = look.levels()
+    if levels is not None:
+        fitted = cv2.LUT(fitted, levels)
     row = (size[0] + 3) // 4 * 4
     out = np.empty((size[1], row), np.uint8)
-    fitted = cv2.resize(pixels, size, interpolation=how)
     out[:, : size[0]] = cv2.convertScaleAbs(fitted, alpha=VEILED) if veiled else fitted
+    return out
+
+
+def heated(grey: Gray, size: tuple[int, int], heat: Gray) -> Gray:
+    """The picture with a heat map over it, (h, w', 3) uint8 blue green red, rows padded for Qt.
+
+    Args:
+        grey: (h, w') uint8 as `fit` returns it.
+        size: (w, h) on screen.
+        heat: (n, m) uint8; 0 leaves the picture as it is, 255 covers half of it.
+    """
+    warm = cv2.resize(heat, size, interpolation=cv2.INTER_LINEAR)
+    share = (warm.astype(np.float32) / 510)[..., None]
+    colour = cv2.applyColorMap(warm, cv2.COLORMAP_INFERNO).astype(np.float32)
+    out = np.zeros((size[1], grey.shape[1], 3), np.uint8)
+    picture = grey[:, : size[0], None].astype(np.float32)
+    out[:, : size[0]] = (picture * (1 - share) + colour * share).astype(np.uint8)
     return out

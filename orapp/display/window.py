@@ -1,77 +1,143 @@
-"""The surgeon's window: drains the mailboxes, paints at once, answers keys."""
+"""The surgeon's window: drains the mailboxes, paints at once."""
 
 import time
 from datetime import datetime
+from pathlib import Path
 
-from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QCloseEvent, QKeyEvent
-from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, Qt, QTimer
+from PySide6.QtGui import QCloseEvent, QKeyEvent, QMouseEvent, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from orapp.display import theme
+from orapp.display.actions import Actions
+from orapp.display.assistant import AssistantWindow
+from orapp.display.controls import HELD, ControlBar, HelpPanel, KeyMap
 from orapp.display.gauges import Gauges
-from orapp.display.strip import FootStrip, TopStrip
+from orapp.display.language import say
+from orapp.display.look import Look
+from orapp.display.reference import Kind, ReferenceShelf
+from orapp.display.side import SidePanel
+from orapp.display.strip import CaseStrip, FootStrip, TopStrip
+from orapp.display.theme import Tone
 from orapp.display.view import PictureView
 from orapp.display.wake import Wake
 from orapp.display.words import Moment, words_for
 from orapp.frames import Frame, Overlay, OverlayStyle, Segmentation
 from orapp.live import LiveSession
 from orapp.overlay import overlay_for
+from orapp.settings import SiteProfile
 
 TICK_MS = 100
 """States and ages are looked at so often though no frame comes."""
-HELP = """Space or pedal   hide or show the outline
-F   full screen
-H or ?   this help
-Esc or Q   quit"""
+DRAG_PX = 24
+"""So far the mouse goes for one step of brightness or contrast."""
 
 
 class SurgeonWindow(QWidget):
-    """Live picture with outline, states in words.
+    """Live picture with outline on the left, reference on the right, states in words.
 
     `attach` a session built with `on_news=window.wake.ring`; every new frame is painted when it
     comes, and once more when its outline comes. The picture never waits for the engine.
+
+    Args:
+        profile: the room's choices.
+        case: id of the case for the case line; never a name.
+        recordings: folder for the sessions that a key starts; None is a folder of the user's.
+
+    Raises:
+        OrappError: the profile names a key that there is not.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        profile: SiteProfile | None = None,
+        *,
+        case: str = "",
+        recordings: Path | None = None,
+    ) -> None:
         super().__init__()
+        self.profile = profile or SiteProfile()
+        self.case = case
         self.setWindowTitle("orapp")
-        self.view, self.top, self.foot = PictureView(), TopStrip(), FootStrip("")
+        self.setStyleSheet(f"SurgeonWindow {{ background: {theme.BACKGROUND.name()}; }}")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        keys = self.profile.keys
+        self._keys = KeyMap(keys)
+        self.view, self.side, self.top = PictureView(), SidePanel(), TopStrip()
+        self.view.label = self.side.view.label = self.profile.outline.label
+        self.case_line = CaseStrip()
+        self.foot = FootStrip("", say("{key} help").format(key=(*keys.help, "-")[0]))
         self.wake = Wake(self._news)
         self.session: LiveSession | None = None
-        self.outline_hidden = False
-        self._segmentation: Segmentation | None = None
+        self.shelf = ReferenceShelf()
+        self.actions_ = Actions(self, recordings)
+        self.controls = ControlBar(self.act, self.let_go)
+        self.assistant = AssistantWindow() if self.profile.screen.assistant else None
+        self.segmentation: Segmentation | None = None
         self._exposed_ns = 0
-        self._clock = ""
+        self.clock = self._exposed_clock = ""
         self._outlined_exposure = -1
         self._gauges = Gauges()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        for widget, stretch in ((self.top, 8), (self.view, 88), (self.foot, 4)):
-            layout.addWidget(widget, stretch)
-        self._help = self._make_help()
+        self._dragged_from: tuple[float, float] | None = None
+        self._lay_out()
+        self.help = HelpPanel(self, keys)
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._tick)
+
+    def _lay_out(self) -> None:
+        self._column = column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        self._halves = QHBoxLayout()
+        self._halves.setSpacing(6)
+        self._halves.addWidget(self.view, 1)
+        self._halves.addWidget(self.side, 1)
+        column.addWidget(self.top, 75)
+        column.addWidget(self.case_line, 38)
+        column.addLayout(self._halves, 800)
+        column.addWidget(self.controls, 50)
+        column.addWidget(self.foot, 37)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: ARG002, N802
+        """Qt's call: the live picture gets the larger part of a window that is not wide."""
+        tall = self.height() * 0.8
+        share = min(max(tall / max(self.width(), 1), 0.5), 0.64)
+        self._halves.setStretch(0, round(share * 1000))
+        self._halves.setStretch(1, round((1 - share) * 1000))
+        self._place_help()
+
+    def _place_help(self) -> None:
+        self._column.activate()
+        side = self.side.geometry()
+        self.help.lay_over(side.x(), side.y(), side.width(), side.height())
 
     def attach(self, session: LiveSession) -> None:
         """Shows this session from now on."""
         self.session = session
         self._timer.start(TICK_MS)
+        if self.assistant is not None:
+            self.assistant.open_beside(self)
         self._paint()
+        self.show_side()
 
     def drain(self) -> None:
         """Paints what is still in the mailboxes; for the end of a run."""
         self._news()
 
-    def _make_help(self) -> QLabel:
-        label = QLabel(HELP, self)
-        label.setStyleSheet(
-            f"background: {theme.STRIP.name()}; color: {theme.TEXT.name()}; padding: 18px;"
-        )
-        label.setFont(theme.font(18))
-        label.adjustSize()
-        label.hide()
-        return label
+    @property
+    def look(self) -> Look:
+        """How pictures are shown."""
+        return self.view.look
+
+    @look.setter
+    def look(self, look: Look) -> None:
+        self.view.look = self.side.view.look = look
+        self.repaint_all()
+
+    @property
+    def outline_hidden(self) -> bool:
+        """Whether the surgeon hides the outline, by toggling or while holding a key."""
+        return self.actions_.hidden or self.actions_.hidden_while_held
 
     def _news(self) -> None:
         """Something is in a mailbox, or a state has changed."""
@@ -79,16 +145,20 @@ class SurgeonWindow(QWidget):
             return
         frame, segmentation = self.session.frames.take(), self.session.segmentations.take()
         if segmentation is not None:
-            self._segmentation = segmentation
+            self.segmentation = segmentation
+            self.shelf.answer(segmentation)
         if frame is not None:
             self._take(frame)
         self._paint(frame is not None)
+        self.show_side()
 
     def _take(self, frame: Frame) -> None:
         before = self.view.frame
+        self.clock = f"{datetime.now():%H:%M:%S}"
         if before is None or before.exposure != frame.exposure:
-            self._exposed_ns = frame.captured_ns
-        self._clock = f"{datetime.now():%H:%M:%S}"
+            self._exposed_ns, self._exposed_clock = frame.captured_ns, self.clock
+            self._gauges.exposed(frame.captured_ns)
+        self.shelf.see(frame, self.segmentation, self._exposed_clock)
         self.view.frame = frame
 
     def _overlay(self, now_ns: int) -> Overlay | None:
@@ -97,7 +167,7 @@ class SurgeonWindow(QWidget):
             return None
         return overlay_for(
             frame,
-            self._segmentation,
+            self.segmentation,
             now_ns,
             session.rules,
             scene_since_ns=session.scene_since_ns,
@@ -114,13 +184,16 @@ class SurgeonWindow(QWidget):
         assert self.session is not None
         now_ns = time.monotonic_ns()
         frame, overlay = self.view.frame, self._overlay(now_ns)
-        words = words_for(self._moment(overlay, now_ns))
+        words = words_for(self._moment(overlay, now_ns), say)
         painted = self.view.present(frame, overlay, words)
         presented_ns = time.monotonic_ns()
         if painted and frame is not None:
             self.session.latency.shown(frame, presented_ns, overlay)
+            self.session.latency.painted(presented_ns - now_ns)
             self._note(frame, overlay, presented_ns, new)
         self.top.say(words)
+        if self.assistant is not None:
+            self.assistant.follow(frame, overlay, words, self.look)
 
     def _note(self, frame: Frame, overlay: Overlay | None, presented_ns: int, new: bool) -> None:
         paired = overlay is not None and overlay.style is OverlayStyle.PAIRED
@@ -137,16 +210,38 @@ class SurgeonWindow(QWidget):
             signal_text=self.session.signal_text,
             ai=self.session.ai,
             frame=self.view.frame,
-            segmentation=self._segmentation,
+            segmentation=self.segmentation,
             overlay=overlay,
             hidden=self.outline_hidden,
             ended=self.session.ended,
-            clock=self._clock,
+            clock=self.clock,
             shown_ms=self._gauges.shown_ms,
             outline_ms=self._gauges.outline_ms,
             rate_hz=self._gauges.rate_hz,
+            pulse_hz=self._gauges.pulse_hz,
             held_s=(now_ns - self._exposed_ns) / 1e9,
+            no_view_s=self.session.no_view_s(now_ns),
+            question=self.actions_.question(now_ns),
+            recording_fault=self.actions_.recording_fault(),
         )
+
+    def show_side(self) -> None:
+        """Brings the right half up to date."""
+        frame, now_ns = self.view.frame, time.monotonic_ns()
+        if self.actions_.probability:
+            seen = self.segmentation
+            mine = seen is not None and frame is not None and seen.exposure == frame.exposure
+            if mine and seen is not None and frame is not None and self._is_current():
+                self.side.show_heat(frame, seen.probability, self._overlay(now_ns))
+            return
+        kept = self.shelf.shown
+        if kept is None:
+            keys = self.profile.keys.store_reference
+            self.side.show_nothing((*keys, "-")[0])
+            return
+        overlay = None if self.outline_hidden else kept.overlay(now_ns)
+        tone = Tone.CARE if kept.kind is Kind.FROZEN else Tone.CALM
+        self.side.show_reference(kept.kind, kept.clock, kept.frame, overlay, tone)
 
     def _tick(self) -> None:
         """Ages grow and outlines expire though nothing comes."""
@@ -154,13 +249,10 @@ class SurgeonWindow(QWidget):
             return
         now_ns = time.monotonic_ns()
         overlay = self._overlay(now_ns)
-        words = words_for(self._moment(overlay, now_ns))
-        identity = self.session.worker.identity
-        if identity is not None:
-            why = f" - {identity.why}" if identity.why else ""
-            self.foot.name_engine(
-                f"{identity.name} (trained on simulated images)\n{identity.backend}{why}"
-            )
+        words = words_for(self._moment(overlay, now_ns), say)
+        self._name_engine()
+        self.case_line.say(self.actions_.case_line(now_ns))
+        self.controls.light(self.actions_.lit())
         said = self.view.words
         same_words = said is not None and (said.banner, said.veil, said.veil_note) == (
             words.banner,
@@ -172,30 +264,90 @@ class SurgeonWindow(QWidget):
         else:
             self._paint()
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
-        """Qt's call: the keys that HELP lists."""
-        key = Qt.Key(event.key())
-        if key is Qt.Key.Key_Space and not event.isAutoRepeat():
-            self.outline_hidden = not self.outline_hidden
-            self._repaint()
-        elif key is Qt.Key.Key_F:
-            self.showNormal() if self.isFullScreen() else self.showFullScreen()
-        elif key in (Qt.Key.Key_H, Qt.Key.Key_Question):
-            self._help.move(16, self.top.height() + 16)
-            self._help.setVisible(not self._help.isVisible())
-            self._help.raise_()
-        elif key in (Qt.Key.Key_Escape, Qt.Key.Key_Q):
-            self.close()
-        else:
-            super().keyPressEvent(event)
+    def _name_engine(self) -> None:
+        assert self.session is not None
+        identity = self.session.worker.identity
+        if identity is not None:
+            why = f" - {identity.why}" if identity.why else ""
+            trained = say("trained on simulated images")
+            self.foot.name_engine(f"{identity.name} ({trained})\n{identity.backend}{why}")
 
-    def _repaint(self) -> None:
+    def act(self, action: str) -> None:
+        """Does what a key, a pedal or a button asks for."""
+        self.actions_.act(action)
+
+    def let_go(self, action: str) -> None:
+        """The key, pedal or button is released."""
+        if action == HELD:
+            self.actions_.release()
+
+    def toggle_help(self) -> None:
+        """Shows or hides the list of keys."""
+        self._place_help()
+        self.help.setVisible(not self.help.isVisible())
+        self.help.raise_()
+
+    def repaint_all(self) -> None:
+        """Paints now, with what has been chosen."""
         if self.session is not None:
             self._paint()
+            self.show_side()
+            self._tick()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        """Qt's call: the keys of the profile."""
+        action = self._keys.action(event)
+        if action is None:
+            super().keyPressEvent(event)
+        elif not event.isAutoRepeat() or action in self.actions_.REPEATING:
+            self.act(action)
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        """Qt's call: a held key is let go."""
+        if not event.isAutoRepeat() and self._keys.action(event) == HELD:
+            self.let_go(HELD)
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        """Qt's call: a key that was held when the window lost the keyboard is let go."""
+        if event.type() == QEvent.Type.ActivationChange and not self.isActiveWindow():
+            self.let_go(HELD)
+        super().changeEvent(event)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Qt's call: the right button begins to change the grey levels."""
+        if event.button() == Qt.MouseButton.RightButton:
+            self._dragged_from = event.position().x(), event.position().y()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Qt's call: to the right is more contrast, up is brighter."""
+        if self._dragged_from is None:
+            return
+        x, y = self._dragged_from
+        right = int((event.position().x() - x) / DRAG_PX)
+        up = int((y - event.position().y()) / DRAG_PX)
+        if right or up:
+            self._dragged_from = x + right * DRAG_PX, y - up * DRAG_PX
+            self.look = self.look.stepped(brightness=up, contrast=right)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Qt's call: the grey levels stay."""
+        if event.button() == Qt.MouseButton.RightButton and self._dragged_from is not None:
+            self._dragged_from = None
+            self.actions_.log_look()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Qt's call: covers the screen, or no longer."""
+        if event.button() == Qt.MouseButton.LeftButton:
+            self.act("full_screen")
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
-        """Qt's call: nothing is painted any more."""
+        """Qt's call: nothing is painted any more; while recording it asks first."""
+        if not self.actions_.may_quit():
+            event.ignore()
+            return
         self._timer.stop()
+        if self.assistant is not None:
+            self.assistant.close()
         event.accept()
 
 

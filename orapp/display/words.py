@@ -1,9 +1,14 @@
 """What the screen says about a moment, as plain words. Pure: no Qt, no clock."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from orapp.display.theme import Tone
 from orapp.frames import AiState, AiStatus, Frame, Overlay, OverlayStyle, Segmentation, Signal
+from orapp.overlay import NO_VIEW_AFTER_S
+
+Say = Callable[[str], str]
+"""From English words to the screen's language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +27,11 @@ class Moment:
         shown_ms: capture to shown, lately.
         outline_ms: capture to outline shown, lately.
         rate_hz: frames per second that were shown lately.
+        pulse_hz: exposures per second lately.
         held_s: since the exposure that is shown.
+        no_view_s: since when no spine is seen; None while one is.
+        question: what the next key press decides, or empty.
+        recording_fault: why a recording has stopped by itself, or empty.
     """
 
     signal: Signal
@@ -37,7 +46,11 @@ class Moment:
     shown_ms: float | None = None
     outline_ms: float | None = None
     rate_hz: float = 0.0
+    pulse_hz: float = 0.0
     held_s: float = 0.0
+    no_view_s: float | None = None
+    question: str = ""
+    recording_fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +61,8 @@ class Words:
         signal, signal_tone: the first chip.
         ai, ai_tone: the second chip.
         finding: what the outline means now.
-        figures: rate and ages.
+        finding_tone: CARE where something is missing that may be expected.
+        figures: rates and ages.
         banner, banner_tone: across the top of the picture; empty if there is none.
         veil: words over a picture that is not live; empty if it is.
         veil_note: a second, smaller line of it.
@@ -59,6 +73,7 @@ class Words:
     ai: str
     ai_tone: Tone
     finding: str
+    finding_tone: Tone
     figures: str
     banner: str = ""
     banner_tone: Tone = Tone.CARE
@@ -82,34 +97,38 @@ _AI = {
 }
 
 
-def words_for(m: Moment) -> Words:
+def words_for(m: Moment, say: Say = str) -> Words:
     """The words for a moment."""
     signal, signal_tone = _SIGNAL[m.signal]
     if m.ended:
         signal, signal_tone = "RUN ENDED", Tone.CALM
     ai, ai_tone = ("VIEW NOT SUPPORTED", Tone.CARE) if _is_no_view(m) else _AI[m.ai.state]
-    banner, banner_tone = _banner(m)
-    veil, veil_note = _veil(m)
+    veil, veil_note = _veil(m, say)
     return Words(
-        signal,
+        say(signal),
         signal_tone,
-        ai,
+        say(ai),
         ai_tone,
-        _finding(m),
-        _figures(m),
-        banner,
-        banner_tone,
+        _finding(m, say),
+        Tone.CARE if m.hidden else Tone.GOOD,
+        _figures(m, say),
+        _banner(m, say),
+        Tone.CARE,
         veil,
         veil_note,
     )
 
 
-def _banner(m: Moment) -> tuple[str, Tone]:
+def _banner(m: Moment, say: Say) -> str:
+    if m.question:
+        return m.question
     if m.ai.state is AiState.OFF:
-        return f"AI off: {m.ai.reason}", Tone.CARE
+        return say("AI off: {why}").format(why=m.ai.reason)
+    if m.recording_fault:
+        return say("RECORDING HAS STOPPED: {why}").format(why=m.recording_fault)
     if m.ai.state is AiState.LATE and not _is_answered(m):
-        return "AI late: no outline on the newest picture", Tone.CARE
-    return "", Tone.CARE
+        return say("AI late: no outline on the newest picture")
+    return ""
 
 
 def _is_answered(m: Moment) -> bool:
@@ -119,37 +138,46 @@ def _is_answered(m: Moment) -> bool:
     return m.segmentation.exposure == m.frame.exposure
 
 
-def _veil(m: Moment) -> tuple[str, str]:
-    last = f"last picture {m.clock}" if m.clock else "no picture yet"
+def _is_veiled(m: Moment) -> bool:
+    if m.signal is Signal.LOST or m.frame is None:
+        return True
+    return m.signal in (Signal.FROZEN, Signal.BLACK) and not m.ended
+
+
+def _veil(m: Moment, say: Say) -> tuple[str, str]:
+    if not _is_veiled(m):
+        return "", ""
     if m.signal is Signal.LOST:
+        last = say("last picture {clock}").format(clock=m.clock) if m.clock else ""
         why = m.signal_text.partition(": ")[2]
-        return "NO SIGNAL", f"{last} - {why}" if why else last
-    if m.signal is Signal.FROZEN and not m.ended:
-        return "INPUT FROZEN", f"not a pixel has changed since {m.clock}: check the cable"
-    if m.signal is Signal.BLACK and not m.ended:
-        return "BLACK PICTURE", "the C-arm sends a black picture"
+        note = " - ".join(part for part in (last or say("no picture yet"), why) if part)
+        return say("NO SIGNAL"), note
     if m.frame is None:
-        return "WAITING FOR PICTURE", ""
-    return "", ""
+        return say("WAITING FOR PICTURE"), ""
+    if m.signal is Signal.FROZEN:
+        note = say("not a pixel has changed since {clock}: check the cable")
+        return say("INPUT FROZEN"), note.format(clock=m.clock)
+    return say("BLACK PICTURE"), say("the C-arm sends a black picture")
 
 
-def _finding(m: Moment) -> str:
+def _finding(m: Moment, say: Say) -> str:
     if m.hidden:
-        return "OUTLINE HIDDEN"
+        return say("OUTLINE HIDDEN")
     if m.overlay is not None:
         if m.overlay.style is OverlayStyle.AGED:
-            return f"outline is {m.overlay.age_ms:.0f} ms old"
-        return "fracture outlined"
+            return say("outline is {age} ms old").format(age=f"{m.overlay.age_ms:.0f}")
+        return say("fracture outlined")
     if m.segmentation is None or not _is_told(m):
         return ""
     if not m.segmentation.view_supported:
-        return "no spine seen: nothing is outlined"
-    return "fracture outlined" if m.segmentation.outlines else "no fracture outlined"
+        return say("no spine seen: nothing is outlined") if _is_no_view(m) else ""
+    outlined = m.segmentation.outlines
+    return say("fracture outlined") if outlined else say("no fracture outlined")
 
 
 def _is_no_view(m: Moment) -> bool:
     """Whether what is shown is no view of a spine: then nobody shall wait for an outline."""
-    return m.segmentation is not None and _is_told(m) and not m.segmentation.view_supported
+    return m.no_view_s is not None and m.no_view_s >= NO_VIEW_AFTER_S and _is_told(m)
 
 
 def _is_told(m: Moment) -> bool:
@@ -157,21 +185,29 @@ def _is_told(m: Moment) -> bool:
 
     While the next one is being computed the last one's words stay, so that they don't blink.
     """
-    if _veil(m)[0] or m.frame is None or m.segmentation is None:
+    if _is_veiled(m) or m.frame is None or m.segmentation is None:
         return False
     if m.ai.state is AiState.READY:
         return m.frame.exposure - m.segmentation.exposure in (0, 1)
     return m.ai.state is AiState.LATE and _is_answered(m)
 
 
-def _figures(m: Moment) -> str:
+def _figures(m: Moment, say: Say) -> str:
     if m.signal is Signal.LOST or m.frame is None:
         return ""
     if m.signal is Signal.HOLD:
-        return f"held {m.held_s:.0f} s"
-    parts = [f"{m.rate_hz:.0f} fps"]
+        return say("held {age} s").format(age=f"{m.held_s:.0f}")
+    parts = []
+    if m.signal is Signal.XRAY_ON and m.pulse_hz:
+        parts.append(say("{rate} pulses/s").format(rate=_rate(m.pulse_hz)))
+    parts.append(say("video {rate}/s").format(rate=_rate(m.rate_hz)))
     if m.shown_ms is not None:
-        parts.append(f"picture {m.shown_ms:.0f} ms")
+        parts.append(say("picture {age} ms").format(age=f"{m.shown_ms:.0f}"))
     if m.outline_ms is not None:
-        parts.append(f"outline {m.outline_ms:.0f} ms")
+        parts.append(say("outline {age} ms").format(age=f"{m.outline_ms:.0f}"))
     return "   ".join(parts)
+
+
+def _rate(hz: float) -> str:
+    """`15`, but `7.5` and `3.8`: slow fluoroscopy is told to a tenth."""
+    return f"{hz:.0f}" if hz >= 10 or abs(hz - round(hz)) < 0.1 else f"{hz:.1f}"

@@ -1,0 +1,209 @@
+"""What keys, pedals and buttons do, and what they answer."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orapp.display.controls import HELD
+from orapp.display.language import say
+from orapp.display.look import Look
+from orapp.display.reference import Kind
+from orapp.display.strip import CaseLine
+from orapp.display.theme import Tone
+from orapp.orientation import Orientation
+
+if TYPE_CHECKING:
+    from orapp.display.window import SurgeonWindow
+
+NOTICE_NS = 4_000_000_000
+QUESTION_NS = 6_000_000_000
+
+
+class Actions:
+    """Does one action after the other on the window, and logs each.
+
+    Args:
+        window: whose.
+        recordings: folder for the sessions that a key starts.
+    """
+
+    REPEATING = ("brighter", "darker", "more_contrast", "less_contrast")
+    """A key that is held does these again and again."""
+
+    def __init__(self, window: SurgeonWindow, recordings: Path | None) -> None:
+        self._window = window
+        self._recordings = recordings or Path.home() / "orapp-sessions"
+        self.hidden = self.hidden_while_held = self.probability = False
+        self._notice, self._notice_until_ns = "", 0
+        self._asked_until_ns = 0
+        self._marks = 0
+        self._errand: threading.Thread | None = None
+        self._does: dict[str, Callable[[], object]] = {
+            HELD: self._hide,
+            "toggle_outline": self._toggle_outline,
+            "store_reference": self._store,
+            "clear_reference": self._clear,
+            "freeze": self._freeze,
+            "marker": self._mark,
+            "record": self._record,
+            "rotate": lambda: self._turn(window.look.orientation.turned()),
+            "mirror": lambda: self._turn(window.look.orientation.flipped()),
+            "invert": lambda: self._level(replace(window.look, inverted=not window.look.inverted)),
+            "brighter": lambda: self._level(window.look.stepped(brightness=1)),
+            "darker": lambda: self._level(window.look.stepped(brightness=-1)),
+            "more_contrast": lambda: self._level(window.look.stepped(contrast=1)),
+            "less_contrast": lambda: self._level(window.look.stepped(contrast=-1)),
+            "window_reset": lambda: self._level(Look(window.look.orientation)),
+            "probability": self._toggle_probability,
+            "full_screen": self._full_screen,
+            "help": window.toggle_help,
+            "quit": window.close,
+        }
+
+    def act(self, action: str) -> None:
+        """Does it; before a session is attached only the window itself can be handled."""
+        if self._window.session is None and action not in ("full_screen", "help", "quit"):
+            return
+        if action not in ("quit", *self.REPEATING):
+            self._log("key", action)
+        if action != "quit":
+            self._asked_until_ns = 0
+        does = self._does.get(action)
+        if does is not None:
+            does()
+
+    def release(self) -> None:
+        """The key that hides the outline is let go."""
+        if self.hidden_while_held:
+            self.hidden_while_held = False
+            self._window.repaint_all()
+
+    def tell(self, text: str) -> None:
+        """Says something for some seconds in the case line."""
+        self._notice, self._notice_until_ns = text, time.monotonic_ns() + NOTICE_NS
+
+    def case_line(self, now_ns: int) -> CaseLine:
+        """What the case line says now."""
+        notice = self._notice if now_ns < self._notice_until_ns else ""
+        clock = f"{datetime.now():%Y-%m-%d  %H:%M:%S}"
+        return CaseLine(self._window.case, notice, self._chips(now_ns), clock)
+
+    def lit(self) -> list[str]:
+        """The actions that are on."""
+        look, shelf = self._window.look, self._window.shelf
+        on = {
+            HELD: self.hidden or self.hidden_while_held,
+            "store_reference": shelf.has(Kind.STORED),
+            "freeze": shelf.has(Kind.FROZEN),
+            "record": self._is_recording(),
+            "rotate": look.orientation.quarter_turns != 0,
+            "mirror": look.orientation.mirrored,
+            "invert": look.inverted,
+            "window_reset": look.has_levels,
+            "help": self._window.help.isVisible(),
+        }
+        return [action for action, is_on in on.items() if is_on]
+
+    def question(self, now_ns: int) -> str:
+        """What the next press of `quit` decides; empty if nothing is asked."""
+        if now_ns >= self._asked_until_ns:
+            return ""
+        return say("RECORDING - quit once more to stop it and leave; it goes on by itself")
+
+    def may_quit(self) -> bool:
+        """True if the window may close; while recording only when asked twice."""
+        now_ns = time.monotonic_ns()
+        if not self._is_recording() or now_ns < self._asked_until_ns:
+            return True
+        self._asked_until_ns = now_ns + QUESTION_NS
+        self._window.repaint_all()
+        return False
+
+    def recording_fault(self) -> str:
+        """Why a recording has stopped by itself; empty if it has not."""
+        return ""
+
+    def log_look(self) -> None:
+        """Writes down how the grey levels are shown now."""
+        look = self._window.look
+        inverted = "yes" if look.inverted else "no"
+        text = f"brightness {look.brightness:+d}, contrast {look.contrast:+d}, inverted {inverted}"
+        self._log("setting", text)
+
+    def _log(self, kind: str, text: str) -> None:
+        if self._window.session is not None:
+            self._window.session.events.add(kind, text)
+
+    def _is_recording(self) -> bool:
+        return False
+
+    def _chips(self, now_ns: int) -> tuple[tuple[str, Tone], ...]:  # noqa: ARG002
+        return ()
+
+    def _hide(self) -> None:
+        self.hidden_while_held = True
+        self._window.repaint_all()
+
+    def _toggle_outline(self) -> None:
+        self.hidden = not self.hidden
+        self._window.repaint_all()
+
+    def _put(self, kind: Kind, done: str) -> None:
+        frame, window = self._window.view.frame, self._window
+        if frame is None or not window.shelf.put(kind, frame, window.segmentation, window.clock):
+            self.tell(say("there is no picture to keep"))
+        else:
+            self._log("reference", f"{kind}: frame {frame.index}")
+            self.tell(done)
+        window.repaint_all()
+
+    def _store(self) -> None:
+        self._put(Kind.STORED, say("stored as reference"))
+
+    def _clear(self) -> None:
+        self._window.shelf.drop(Kind.STORED)
+        self.tell(say("the stored reference is cleared"))
+        self._window.repaint_all()
+
+    def _freeze(self) -> None:
+        if self._window.shelf.drop(Kind.FROZEN):
+            self.tell(say("the frozen picture is let go"))
+            self._window.repaint_all()
+        else:
+            self._put(Kind.FROZEN, say("frozen beside the live picture"))
+
+    def _mark(self) -> None:
+        self._marks += 1
+        frame = self._window.view.frame
+        where = f" at frame {frame.index}" if frame is not None else ""
+        self._log("marker", f"mark {self._marks}{where}")
+        clock = f"{datetime.now():%H:%M:%S}"
+        self.tell(say("mark {number} at {clock}").format(number=self._marks, clock=clock))
+        self._window.repaint_all()
+
+    def _turn(self, orientation: Orientation) -> None:
+        self._log("orientation", orientation.text)
+        self._window.look = replace(self._window.look, orientation=orientation)
+
+    def _level(self, look: Look) -> None:
+        changed = look != self._window.look
+        self._window.look = look
+        if changed:
+            self.log_look()
+
+    def _toggle_probability(self) -> None:
+        self.probability = not self.probability
+        self._window.repaint_all()
+
+    def _full_screen(self) -> None:
+        window = self._window
+        window.showNormal() if window.isFullScreen() else window.showFullScreen()
+
+    def _record(self) -> None:
+        pass
