@@ -10,10 +10,10 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from itertools import groupby, takewhile
+from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -23,26 +23,24 @@ import numpy as np
 
 from orapp.chain import ChainReader, ChainWriter, Line
 from orapp.errors import OrappError
-from orapp.film import FilmWriter, film_times, is_plain_file, read_film, sync_folder
+from orapp.film import FilmWriter, film_times, read_film, sync_folder
 from orapp.frames import Event, Frame, Gray, Segmentation
 from orapp.session_lines import (
-    FORMAT,
     EndLine,
     FrameLine,
     GapLine,
     LineCheck,
     SegmentationLine,
     check_head,
+    read_head,
     segmentation_fields,
     session_head,
 )
+from orapp.session_verdict import Contents, Verdict, judge
 
 __all__ = ["SessionReader", "SessionWriter", "Verdict", "new_session_folder", "session_head"]
 FILM_S = 60
 """A new film begins after so long: a damaged file costs a minute at most."""
-MAY_BE_CUT_NS = 1_500_000_000
-"""A cut may cost the pictures of so long before it; more than that missing is damage."""
-LARGEST_HEAD = 1_000_000
 Written = TypeVar("Written")
 
 
@@ -192,40 +190,6 @@ class SessionWriter:
             lines.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a session is worth.
-
-    Attributes:
-        frames: that are whole and vouched for.
-        seconds: from the first of them to the last.
-        whole: it was closed properly, and nothing that it says it holds is missing or damaged.
-        chain_ok: no line in the midst was changed or lost.
-        problems: what is damaged, in words; a mere cut at the end is none.
-        ended: where and why it ends, in words.
-    """
-
-    frames: int
-    seconds: float
-    whole: bool
-    chain_ok: bool
-    problems: tuple[str, ...]
-    ended: str
-
-
-@dataclass(slots=True)
-class _Contents:
-    """What the lines say, without what is large."""
-
-    frames: list[FrameLine] = field(default_factory=list)
-    gaps: list[GapLine] = field(default_factory=list)
-    end: EndLine | None = None
-    engine: dict[str, Any] | None = None
-    kinds: dict[str, int] = field(default_factory=dict)
-    broken: str = ""
-    cut: bool = False
-
-
 class SessionReader:
     """Reads a session, also one that was cut off, or that is still being written.
 
@@ -240,7 +204,7 @@ class SessionReader:
 
     def __init__(self, folder: Path) -> None:
         self._folder = Path(folder)
-        self._seed = _read_head(self._folder)
+        self._seed = read_head(self._folder)
         self.head: dict[str, Any] = json.loads(self._seed)
 
     def __enter__(self) -> Self:
@@ -270,8 +234,8 @@ class SessionReader:
         return list(self.lines())
 
     @cached_property
-    def _contents(self) -> _Contents:
-        found, chain = _Contents(), self._chain()
+    def _contents(self) -> Contents:
+        found, chain = Contents(), self._chain()
         for line in chain:
             kind = line["kind"]
             found.kinds[kind] = found.kinds.get(kind, 0) + 1
@@ -350,7 +314,7 @@ class SessionReader:
         """Reads every picture and says what the session is worth."""
         found = self._contents
         missing = [line for line, pixels in self._pictures() if pixels is None]
-        return _judge(found, missing)
+        return judge(found, missing)
 
 
 def _clean(text: str) -> str:
@@ -391,73 +355,6 @@ def _matched(
             time_ms, pixels = next(film, (None, None))
         right = time_ms == wanted_ms and pixels is not None and sha_of(pixels) == line.sha
         yield line, pixels if right else None
-
-
-def _judge(found: _Contents, missing: list[FrameLine]) -> Verdict:
-    lines, lost = found.frames, {line.index for line in missing}
-    at_cut = list(takewhile(lambda line: line.index in lost, reversed(lines)))
-    last = lines[-1 - len(at_cut)] if len(at_cut) < len(lines) else None
-    a_cut = found.end is None and (
-        not at_cut or at_cut[0].captured_ns - at_cut[-1].captured_ns < MAY_BE_CUT_NS
-    )
-    damaged = len(missing) - (len(at_cut) if a_cut else 0)
-    problems = [f"the chain does not hold: {found.broken}"] if found.broken else []
-    if damaged:
-        first = missing[0].index
-        problems.append(f"{damaged} pictures are missing or damaged, the first of frame {first}")
-    if found.end is not None and found.end.frames != len(lines):
-        problems.append(f"it was closed with {found.end.frames} frames but holds {len(lines)}")
-    seconds = (last.captured_ns - lines[0].captured_ns) / 1e9 if last else 0.0
-    return Verdict(
-        frames=len(lines) - len(missing),
-        seconds=seconds,
-        whole=found.end is not None and not problems,
-        chain_ok=not found.broken,
-        problems=tuple(problems),
-        ended=_ending(found, last, seconds),
-    )
-
-
-def _ending(found: _Contents, last: FrameLine | None, seconds: float) -> str:
-    where = "before the first frame" if last is None else f"after frame {last.index}"
-    where += "" if last is None else f", {seconds:.1f} s after the first"
-    if found.end is not None:
-        return f"closed {where}: {found.end.why}"
-    if found.broken:
-        return f"damaged {where}: {found.broken}"
-    return f"cut off {where}: it was never closed"
-
-
-def _read_head(folder: Path) -> bytes:
-    """The bytes of session.json, checked; raises OrappError if there is no session."""
-    path = folder / "session.json"
-    try:
-        if not is_plain_file(path):
-            raise _no_session(folder, "it holds no session.json")
-        with path.open("rb") as file:
-            data = file.read(LARGEST_HEAD + 1)
-        if len(data) > LARGEST_HEAD:
-            raise ValueError("it is too large")
-        head = json.loads(data, parse_constant=_refuse)
-        if isinstance(head, dict) and head.get("format") not in (FORMAT, None):
-            raise OrappError(
-                f"'{folder.name}' is a session of another format", "use a newer orapp for it"
-            )
-        check_head(head)
-    except OSError as error:
-        why = (error.strerror or "unknown reason").lower()
-        raise OrappError(f"'{folder.name}' can't be read ({why})", "check the path") from None
-    except (ValueError, RecursionError):
-        raise _no_session(folder, "its session.json is damaged") from None
-    return data
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no number")
-
-
-def _no_session(folder: Path, why: str) -> OrappError:
-    return OrappError(f"'{folder.name}' is no session: {why}", "give the folder of a session")
 
 
 def _told(write: Callable[[], Written]) -> Written:

@@ -1,17 +1,21 @@
 """What the head and the lines of a session hold: checked when they are read, whoever wrote them."""
 
+import json
 import time
 import uuid
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from orapp.film import MAX_SIDE
+from orapp.errors import OrappError
+from orapp.film import MAX_SIDE, is_plain_file
 from orapp.frames import Frame, Gray, Outline, Segmentation, Signal, read_only
 
 FORMAT = 1
+LARGEST_HEAD = 1_000_000
 MOST_FILMS = 10_000
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Stamp = Annotated[int, Field(ge=-(2**62), le=2**62)]
@@ -241,3 +245,35 @@ def _outline(fields: _OutlineFields) -> Outline:
     points = np.array(fields.points, np.float32)
     points.flags.writeable = False
     return Outline(points, fields.area_px, fields.mean_probability)
+
+
+def read_head(folder: Path) -> bytes:
+    """The bytes of session.json, checked; raises OrappError if there is no session."""
+    path = folder / "session.json"
+    try:
+        if not is_plain_file(path):
+            raise _no_session(folder, "it holds no session.json")
+        with path.open("rb") as file:
+            data = file.read(LARGEST_HEAD + 1)
+        if len(data) > LARGEST_HEAD:
+            raise ValueError("it is too large")
+        head = json.loads(data, parse_constant=_refuse)
+        if isinstance(head, dict) and head.get("format") not in (FORMAT, None):
+            raise OrappError(
+                f"'{folder.name}' is a session of another format", "use a newer orapp for it"
+            )
+        check_head(head)
+    except OSError as error:
+        why = (error.strerror or "unknown reason").lower()
+        raise OrappError(f"'{folder.name}' can't be read ({why})", "check the path") from None
+    except (ValueError, RecursionError):
+        raise _no_session(folder, "its session.json is damaged") from None
+    return data
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
+
+
+def _no_session(folder: Path, why: str) -> OrappError:
+    return OrappError(f"'{folder.name}' is no session: {why}", "give the folder of a session")
