@@ -14,10 +14,12 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 import orapp
 from orapp.cli_engine import app as engine_app
+from orapp.cli_session import app as session_app
 from orapp.engines import EngineSpec
 from orapp.errors import OrappError
 from orapp.files import check_writable, replace_file
@@ -33,6 +35,7 @@ app = typer.Typer(
 
 
 app.add_typer(engine_app, name="engine")
+app.add_typer(session_app, name="session")
 
 
 class EngineName(StrEnum):
@@ -52,7 +55,10 @@ class Mode(StrEnum):
 
 
 Source = Annotated[
-    str, typer.Option(help="simulated:[?options], v4l2:DEVICE, file:VIDEO or dicom:PATH")
+    str,
+    typer.Option(
+        help="simulated:[?options], v4l2:DEVICE, file:VIDEO, dicom:PATH or session:FOLDER"
+    ),
 ]
 Model = Annotated[str, typer.Option(help="A model that ships, or a folder with a manifest.toml")]
 EngineOption = Annotated[EngineName, typer.Option(help="What computes")]
@@ -72,6 +78,9 @@ def live(
     ] = None,
     profile: Annotated[Path | None, typer.Option(help="The site's profile, TOML")] = None,
     case: Annotated[str, typer.Option(help="Id of the case for the case line; never a name")] = "",
+    record: Annotated[
+        Path | None, typer.Option(help="Record from the start, into a new folder in this one")
+    ] = None,
     mode: Annotated[
         Mode | None,
         typer.Option(help="paired: outlines on their own exposure only; live: also aged"),
@@ -107,12 +116,17 @@ def live(
     rules = site.outline.rules()
     frames = open_source(source)
 
-    def make(on_news: Callable[[], None]) -> LiveSession:
-        return LiveSession(frames, spec, rules=rules, on_news=on_news)
+    made: list[LiveSession] = []
 
-    options = RunOptions(
-        seconds or 0.0, headless, full_screen, screenshot, profile=site, case=_case(case)
-    )
+    def make(on_news: Callable[[], None]) -> LiveSession:
+        session = LiveSession(frames, spec, rules=rules, on_news=on_news)
+        if record is not None:
+            session.start_recording(record, _case(case))
+        made.append(session)
+        return session
+
+    length = seconds or 0.0
+    options = RunOptions(length, headless, full_screen, screenshot, site, _case(case), record)
     figures, error = run_live(make, options)
     if report is not None:
         text = json.dumps(figures, indent=2) + "\n"
@@ -120,7 +134,7 @@ def live(
             replace_file(report, lambda part: _write(part, text))
         except OrappError as unwritten:
             error = error or unwritten
-    _print_summary(figures)
+    _print_summary(figures, made[0].recording_folder)
     if error is not None:
         raise error
 
@@ -183,8 +197,8 @@ def segment(
     print(f"{frames} frames, {outlined} with an outline; masks and results.jsonl in {out}")
 
 
-def _print_summary(figures: dict[str, Any]) -> None:
-    """Five lines that tell whether the run was good."""
+def _print_summary(figures: dict[str, Any], folder: Path | None) -> None:
+    """A few lines that tell whether the run was good."""
     frames, outlines, latency = figures["frames"], figures["outlines"], figures["latency_ms"]
     table = Table.grid(padding=(0, 2))
     shown, outline = latency["capture_to_shown"], latency["capture_to_outline_shown"]
@@ -203,6 +217,12 @@ def _print_summary(figures: dict[str, Any]) -> None:
     backend = figures["engine"]["backend"] or "never ready"
     restarts = figures["engine"]["restarts"]
     table.add_row("engine", f"{figures['engine']['name'] or '-'} on {backend}, {restarts} restarts")
+    if folder is not None:
+        recording = figures["recording"]
+        told = f"{recording['frames']} frames in {folder}, {recording['dropped']} not recorded"
+        table.add_row("recording", escape(told))
+        if recording["error"]:
+            table.add_row("", recording["error"])
     Console(highlight=False, soft_wrap=True).print(table)
 
 

@@ -1,5 +1,6 @@
 """A real source for tests: noise, a bright square whose place follows from the exposure, faults."""
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +10,7 @@ from orapp.sources import EndOfSource, Picture, SourceFormat
 from orapp.sources.pace import Pace
 
 BITS = 24
+NOISES = 7
 MARK = 150
 """Grey level of a set bit: brighter than the noise, darker than the square's 255 and than 200."""
 
@@ -167,13 +169,14 @@ class SquareSource:
         self._open = False
 
     def _noise(self, size: tuple[int, int], exposure: int) -> Gray:
-        """A window into fixed noise, at another place for each exposure: quick, and all new."""
+        """One of some noises over a ground that stands still, so that the view does not move."""
         width, height = size
         if size not in self._bank:
-            noise = np.random.default_rng(self._seed).normal(60, 10, (height + 64, width + 64))
+            rng = np.random.default_rng(self._seed)
+            noise = rng.normal(60, 8, (NOISES, height, width)).astype(np.float32)
+            noise += cv2.GaussianBlur(rng.normal(0, 60, (height, width)), (0, 0), 3)  # stands still
             self._bank[size] = np.clip(np.rint(noise), 1, 140).astype(np.uint8)
-        x, y = exposure * 29 % 61, exposure * 17 % 59
-        return self._bank[size][y : y + height, x : x + width].copy()
+        return self._bank[size][exposure % NOISES].copy()
 
 
 def _within(window: tuple[int | None, int | None], number: int) -> bool:

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
 
 from orapp.display import theme
@@ -40,9 +40,11 @@ def show(qtbot, bright_model):
     """Opens a window on a session with a square source."""
     made = []
 
-    def start(rules=None, delay_ms=0, raise_at=0, model=bright_model, **source):
-        window = SurgeonWindow()
-        window.resize(900, 800)
+    def start(
+        rules=None, delay_ms=0, raise_at=0, model=bright_model, profile=None, case="", **source
+    ):
+        window = SurgeonWindow(profile, case=case)
+        window.resize(1800, 1000)
         squares = SquareSource(**source)
         spec = EngineSpec(str(model), "openvino", delay_ms, raise_at)
         session = LiveSession(squares, spec, rules=rules, on_news=window.wake.ring)
@@ -80,6 +82,10 @@ def freeze(window, session):
     window.drain()
 
 
+def logged(session):
+    return [(event.kind, event.text) for event in session.events.all()]
+
+
 def outlined(window):
     return lambda: window.view.overlay is not None
 
@@ -101,16 +107,27 @@ def test_the_outline_lies_around_the_square_of_the_very_frame_that_is_shown(qtbo
     assert session.latency.report is not None
 
 
-def test_space_hides_the_outline_and_says_so(qtbot, show):
-    window, _, _ = show(rate_hz=15, repeats=5)
+def test_the_outline_is_hidden_while_space_is_held_and_the_screen_says_so(qtbot, show):
+    window, session, _ = show(rate_hz=15, repeats=5)
     until(qtbot, outlined(window))
-    qtbot.keyClick(window, Qt.Key.Key_Space)
+    qtbot.keyPress(window, Qt.Key.Key_Space)
     assert window.view.overlay is None
     assert near_colour(pixels_of(window.view), theme.OUTLINE).sum() < 20
     assert "OUTLINE HIDDEN" in window.top.accessibleDescription()
-    qtbot.keyClick(window, Qt.Key.Key_Space)
+    qtbot.keyRelease(window, Qt.Key.Key_Space)
     until(qtbot, outlined(window))
     assert "OUTLINE HIDDEN" not in window.top.accessibleDescription()
+    assert ("key", "hide_while_held") in logged(session)
+
+
+def test_o_hides_the_outline_until_it_is_pressed_again(qtbot, show):
+    window, _, _ = show(rate_hz=15, repeats=5)
+    until(qtbot, outlined(window))
+    qtbot.keyClick(window, Qt.Key.Key_O)
+    assert window.view.overlay is None
+    assert "OUTLINE HIDDEN" in window.top.accessibleDescription()
+    qtbot.keyClick(window, Qt.Key.Key_O)
+    until(qtbot, outlined(window))
 
 
 def test_in_live_mode_a_late_outline_is_dashed_says_its_age_and_goes(qtbot, show):
@@ -168,7 +185,7 @@ def test_a_killed_engine_raises_a_banner_and_video_goes_on(qtbot, show):
     until(qtbot, lambda: session.ai.state is AiState.OFF)
     until(qtbot, lambda: window.view.words.banner.startswith("AI off: "))
     assert "killed by signal 9" in window.view.words.banner
-    band = pixels_of(window.view)[4 : window.height() // 24]
+    band = pixels_of(window.view)[4 : window.view.height() // 24]
     assert near_colour(band, theme.CARE).mean() > 0.5
     index = window.view.frame.index
     until(qtbot, lambda: window.view.frame.index > index + 3)
@@ -210,14 +227,19 @@ def test_a_view_of_no_spine_is_told_in_place_of_ai_ready(qtbot, show, tmp_path):
     assert events.count(("view", "not supported")) == 1
 
 
-def test_help_and_full_screen_and_quit_by_key(qtbot, show):
+def test_help_never_covers_the_live_picture(qtbot, show):
     window, _, _ = show(rate_hz=15)
-    assert not window._help.isVisible()
-    qtbot.keyClick(window, Qt.Key.Key_H)
-    assert window._help.isVisible()
-    centre = window.rect().center()
-    assert not window._help.geometry().contains(QPoint(centre))
-    qtbot.keyClick(window, Qt.Key.Key_H)
+    for key in (Qt.Key.Key_H, Qt.Key.Key_Question):
+        assert not window.help.isVisible()
+        qtbot.keyClick(window, key)
+        assert window.help.isVisible()
+        assert not window.help.geometry().intersects(window.view.geometry())
+        assert "Space" in window.help.text()
+        qtbot.keyClick(window, Qt.Key.Key_H)
+
+
+def test_full_screen_and_quit_by_key(qtbot, show):
+    window, _, _ = show(rate_hz=15)
     qtbot.keyClick(window, Qt.Key.Key_F)
     until(qtbot, window.isFullScreen)
     qtbot.keyClick(window, Qt.Key.Key_F)

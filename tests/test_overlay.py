@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -129,6 +130,24 @@ def test_a_moving_noisy_picture_stays_one_scene():
         pixels = np.clip(noise.normal(100 + index, 12, (64, 64)), 0, 255).astype(np.uint8)
         scene.see(Frame(index, read_only(pixels), 5000 + index, index))
     assert scene.since_ns == 5000
+
+
+def moved(pixels, dx, dy):
+    return np.roll(pixels, (dy, dx), axis=(0, 1))
+
+
+@pytest.mark.parametrize(("dx", "dy", "is_new"), [(2, -3, False), (24, 0, True), (0, -30, True)])
+def test_a_view_that_moves_as_a_whole_is_a_new_scene(dx, dy, is_new):
+    """As when the C-arm is pushed: an instrument that moves in a still view is none."""
+    rng = np.random.default_rng(3)
+    ground = cv2.GaussianBlur(rng.normal(0, 400, (300, 400)), (0, 0), 6) + 120
+    scene = SceneStart()
+    for index in range(6):
+        pixels = moved(ground, dx, dy) if index == 5 else ground
+        pixels = np.clip(pixels + rng.normal(0, 8, pixels.shape), 0, 255).astype(np.uint8)
+        cv2.line(pixels, (0, 0), (60 + 30 * index, 150), 10, 9)  # a trocar on its way
+        scene.see(Frame(index, read_only(pixels), 5000 + index, index))
+    assert scene.since_ns == (5005 if is_new else 5000)
 
 
 def test_a_signal_that_comes_back_is_a_new_scene():

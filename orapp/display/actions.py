@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,10 +15,12 @@ from orapp.display.look import Look
 from orapp.display.reference import Kind
 from orapp.display.strip import CaseLine
 from orapp.display.theme import Tone
+from orapp.errors import OrappError
 from orapp.orientation import Orientation
 
 if TYPE_CHECKING:
     from orapp.display.window import SurgeonWindow
+    from orapp.live import LiveSession
 
 NOTICE_NS = 4_000_000_000
 QUESTION_NS = 6_000_000_000
@@ -43,7 +44,6 @@ class Actions:
         self._notice, self._notice_until_ns = "", 0
         self._asked_until_ns = 0
         self._marks = 0
-        self._errand: threading.Thread | None = None
         self._does: dict[str, Callable[[], object]] = {
             HELD: self._hide,
             "toggle_outline": self._toggle_outline,
@@ -127,7 +127,10 @@ class Actions:
 
     def recording_fault(self) -> str:
         """Why a recording has stopped by itself; empty if it has not."""
-        return ""
+        session = self._window.session
+        if session is None or session.recording.state != "stopped":
+            return ""
+        return session.recording.error
 
     def log_look(self) -> None:
         """Writes down how the grey levels are shown now."""
@@ -141,10 +144,26 @@ class Actions:
             self._window.session.events.add(kind, text)
 
     def _is_recording(self) -> bool:
-        return False
+        session = self._window.session
+        return session is not None and session.recording.state == "recording"
 
-    def _chips(self, now_ns: int) -> tuple[tuple[str, Tone], ...]:  # noqa: ARG002
-        return ()
+    def _chips(self, now_ns: int) -> tuple[tuple[str, Tone], ...]:
+        session = self._window.session
+        if session is None or session.recording.state == "off":
+            return ()
+        status = session.recording
+        if status.state == "stopped":
+            failed = [(say("RECORDING HAS STOPPED"), Tone.CARE)]
+            return tuple(failed if status.error else [(say("not recording"), Tone.CALM)])
+        seconds = max(now_ns - status.since_ns, 0) // 1_000_000_000
+        chips = [(say("RECORDING {time}").format(time=_length(seconds)), Tone.GOOD)]
+        if status.disk_low:
+            left = f"{status.free_bytes / 1e9:.1f}"
+            chips.append((say("DISK LOW: {left} GB left").format(left=left), Tone.CARE))
+        if status.dropped:
+            lost = say("{count} frames not recorded").format(count=status.dropped)
+            chips.append((lost, Tone.CARE))
+        return tuple(chips)
 
     def _hide(self) -> None:
         self.hidden_while_held = True
@@ -206,4 +225,25 @@ class Actions:
         window.showNormal() if window.isFullScreen() else window.showFullScreen()
 
     def _record(self) -> None:
-        pass
+        session = self._window.session
+        assert session is not None
+        if self._is_recording():
+            session.stop_recording()
+            self.tell(say("the recording is stopped"))
+        else:
+            self._start_recording(session)
+        self._window.repaint_all()
+
+    def _start_recording(self, session: LiveSession) -> None:
+        try:
+            session.start_recording(self._recordings, self._window.case)
+        except OrappError as error:
+            self.tell(say("not recording: {why}").format(why=error.what))
+            return
+        self._log("orientation", self._window.look.orientation.text)
+        self.log_look()
+        self.tell(say("recording"))
+
+
+def _length(seconds: int) -> str:
+    return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
