@@ -18,7 +18,7 @@ from orapp.grab import FrameGrabber
 from orapp.latency import FrameCounts, LatencyLog
 from orapp.latest import Latest
 from orapp.overlay import NO_VIEW_AFTER_S, OverlayRules, SceneStart, ViewWatch
-from orapp.record import Recorder, RecordingStatus
+from orapp.record import Recorder, RecordingLimits, RecordingStatus
 from orapp.session import session_head
 from orapp.sources import Source
 from orapp.worker import SegmentationProcess, WorkerLimits
@@ -33,6 +33,7 @@ class LiveSession:
         rules: how outlines may be drawn; kept for the display.
         on_news: called after each new frame, segmentation, signal and AI status, from any
             thread; must not block.
+        recording_limits: what a recording holds and needs.
 
     Attributes:
         frames, segmentations: mailboxes for the display; drop policy: newest wins.
@@ -49,6 +50,7 @@ class LiveSession:
         *,
         rules: OverlayRules | None = None,
         on_news: Callable[[], None] | None = None,
+        recording_limits: RecordingLimits | None = None,
     ) -> None:
         news = on_news or _nobody_listens
         self.rules = rules or OverlayRules()
@@ -62,6 +64,7 @@ class LiveSession:
         self._view_lock = threading.Lock()
         self._no_view_told = False
         self._recorder: Recorder | None = None
+        self._recording_limits = recording_limits
         self._ending: list[Recorder] = []
         self.worker = SegmentationProcess(
             engine,
@@ -166,7 +169,9 @@ class LiveSession:
         """
         if self.recording.state == "recording":
             return
-        recorder = Recorder(root, lambda: self._head(case[:200]), self.events)
+        recorder = Recorder(
+            root, lambda: self._head(case[:200]), self.events, limits=self._recording_limits
+        )
         recorder.start()
         self._recorder = recorder
         self._ending = [r for r in self._ending if r.status.state != "stopped"] + [recorder]

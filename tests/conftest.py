@@ -83,3 +83,49 @@ def nothing_left_behind(request: pytest.FixtureRequest, tmp_path: Path) -> Itera
         if time.monotonic() > deadline:
             pytest.fail(f"the test left behind {left}", pytrace=False)
         time.sleep(0.02)
+
+
+@pytest.fixture
+def show(qtbot, bright_model):
+    """Opens a window on a session with a square source; returns window, session and source."""
+    from orapp.display.window import SurgeonWindow
+    from orapp.engines import EngineSpec
+    from orapp.live import LiveSession
+    from tests.sources import SquareSource
+
+    made = []
+
+    def start(
+        rules=None,
+        delay_ms=0,
+        raise_at=0,
+        model=bright_model,
+        profile=None,
+        case="",
+        recordings=None,
+        recording_limits=None,
+        **source,
+    ):
+        window = SurgeonWindow(profile, case=case, recordings=recordings)
+        window.resize(1800, 1000)
+        squares = SquareSource(**source)
+        spec = EngineSpec(str(model), "openvino", delay_ms, raise_at)
+        session = LiveSession(
+            squares,
+            spec,
+            rules=rules,
+            on_news=window.wake.ring,
+            recording_limits=recording_limits,
+        )
+        made.append((window, session))
+        window.show()
+        window.attach(session)
+        session.start()
+        return window, session, squares
+
+    yield start
+    for window, session in made:
+        session.stop()
+        window.wake.close()
+        window.close()
+        window.deleteLater()

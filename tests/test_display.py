@@ -7,63 +7,15 @@ import sys
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QImage
 
 from orapp.display import theme
 from orapp.display.theme import Tone
-from orapp.display.window import SurgeonWindow
 from orapp.display.words import Moment, words_for
-from orapp.engines import EngineSpec
 from orapp.frames import AiState, AiStatus, Signal
-from orapp.live import LiveSession
 from orapp.overlay import OverlayRules
 from tests.models import write_bright_model
-from tests.sources import SquareSource, exposure_of
-
-WAIT_MS = 30_000
-
-
-def pixels_of(widget) -> np.ndarray:
-    """(H, W, 3) int, red green blue, as painted."""
-    image = widget.grab().toImage().convertToFormat(QImage.Format.Format_RGB888)
-    rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), -1)
-    return rows[:, : 3 * image.width()].reshape(image.height(), image.width(), 3).astype(int)
-
-
-def near_colour(pixels: np.ndarray, colour) -> np.ndarray:
-    wanted = np.array([colour.red(), colour.green(), colour.blue()])
-    return np.abs(pixels - wanted).max(axis=2) < 30
-
-
-@pytest.fixture
-def show(qtbot, bright_model):
-    """Opens a window on a session with a square source."""
-    made = []
-
-    def start(
-        rules=None, delay_ms=0, raise_at=0, model=bright_model, profile=None, case="", **source
-    ):
-        window = SurgeonWindow(profile, case=case)
-        window.resize(1800, 1000)
-        squares = SquareSource(**source)
-        spec = EngineSpec(str(model), "openvino", delay_ms, raise_at)
-        session = LiveSession(squares, spec, rules=rules, on_news=window.wake.ring)
-        made.append((window, session))
-        window.show()
-        window.attach(session)
-        session.start()
-        return window, session, squares
-
-    yield start
-    for window, session in made:
-        session.stop()
-        window.wake.close()
-        window.close()
-        window.deleteLater()
-
-
-def until(qtbot, true):
-    qtbot.waitUntil(true, timeout=WAIT_MS)
+from tests.sources import exposure_of
+from tests.window import logged, near_colour, outlined, pixels_of, until
 
 
 def blue_box(view) -> np.ndarray:
@@ -80,14 +32,6 @@ def freeze(window, session):
     """Stops the run with the picture and the outline that are shown."""
     session.grabber.stop()
     window.drain()
-
-
-def logged(session):
-    return [(event.kind, event.text) for event in session.events.all()]
-
-
-def outlined(window):
-    return lambda: window.view.overlay is not None
 
 
 def test_the_outline_lies_around_the_square_of_the_very_frame_that_is_shown(qtbot, show):
