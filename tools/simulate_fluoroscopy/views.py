@@ -150,8 +150,12 @@ class Eye:
 
     def area(self, bodies: list[Placed], level: str) -> int:
         """Pixels of one body's outline on the canvas."""
+        return int(self.inside(bodies, level).sum())
+
+    def inside(self, bodies: list[Placed], level: str) -> NDArray[np.bool_]:
+        """(CANVAS, CANVAS): the inside of one body's outline, alone."""
         body = next(b for b in bodies if b.level == level)
-        return int((self._layers(body)[0] > INSIDE_MM).sum())
+        return np.asarray(self._layers(body)[0] > INSIDE_MM)
 
     @property
     def floor(self) -> float:
