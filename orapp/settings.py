@@ -73,7 +73,11 @@ class Measures(_Table):
 
     shown: bool = False
     mm_per_px: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] | None = None
-    """In the plane of the spine, by a calibration; without it only ratios are given."""
+    """In the plane of the spine, by a calibration; without it nothing is in mm."""
+    anterior: Literal["left", "right"] | None = None
+    """Side of the patient's front in the C-arm's picture, seen with the head up."""
+    head: Literal["up", "right", "down", "left"] = "up"
+    """Where the patient's head is in the C-arm's picture."""
 
 
 class Screen(_Table):

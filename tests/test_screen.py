@@ -219,7 +219,7 @@ def test_r_records_and_quitting_asks_first(qtbot, show, tmp_path):
 
 def test_a_low_disk_is_told_and_a_full_one_stops_the_recording_not_the_video(qtbot, show, tmp_path):
     limits = RecordingLimits(low_bytes=10**18)
-    window, session, _ = show(recordings=tmp_path, recording_limits=limits, rate_hz=15)
+    window, _, _ = show(recordings=tmp_path, recording_limits=limits, rate_hz=15)
     until(qtbot, outlined(window))
     qtbot.keyClick(window, Qt.Key.Key_R)
     until(qtbot, lambda: "DISK LOW" in case_line(window))

@@ -50,6 +50,8 @@ class Actions:
             "store_reference": self._store,
             "clear_reference": self._clear,
             "freeze": self._freeze,
+            "measures": self._toggle_measures,
+            "set_baseline": self._set_baseline,
             "marker": self._mark,
             "record": self._record,
             "rotate": lambda: self._turn(window.look.orientation.turned()),
@@ -101,6 +103,8 @@ class Actions:
             HELD: self.hidden or self.hidden_while_held,
             "store_reference": shelf.has(Kind.STORED),
             "freeze": shelf.has(Kind.FROZEN),
+            "measures": self._window.measuring.on,
+            "set_baseline": self._window.measuring.baseline is not None,
             "record": self._is_recording(),
             "rotate": look.orientation.quarter_turns != 0,
             "mirror": look.orientation.mirrored,
@@ -204,6 +208,22 @@ class Actions:
         self._log("marker", f"mark {self._marks}{where}")
         clock = f"{datetime.now():%H:%M:%S}"
         self.tell(say("mark {number} at {clock}").format(number=self._marks, clock=clock))
+        self._window.repaint_all()
+
+    def _toggle_measures(self) -> None:
+        measuring = self._window.measuring
+        measuring.on = not measuring.on
+        self._log("setting", f"measures {'on' if measuring.on else 'off'}")
+        self._window.repaint_all()
+
+    def _set_baseline(self) -> None:
+        measuring = self._window.measuring
+        if not measuring.on:
+            self.tell(say("the measures are off"))
+        elif measuring.set_baseline():
+            self.tell(say("this is the baseline now"))
+        else:
+            self.tell(say("nothing is measured on this picture"))
         self._window.repaint_all()
 
     def _turn(self, orientation: Orientation) -> None:

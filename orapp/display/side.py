@@ -7,6 +7,8 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from orapp.display import theme
 from orapp.display.language import say
 from orapp.display.marks import write
+from orapp.display.measures_panel import MeasuresPanel
+from orapp.display.measuring import Measuring
 from orapp.display.theme import Tone
 from orapp.display.view import PictureView
 from orapp.display.words import Words
@@ -39,19 +41,20 @@ class HeadLine(QWidget):
 
 
 class SidePanel(QWidget):
-    """Head line, picture, and room for the measures below."""
+    """Head line, picture, and the measures below."""
 
     def __init__(self) -> None:
         super().__init__()
         self.head, self.view = HeadLine(), PictureView(live=False)
-        self.below = QVBoxLayout()
+        self.measures = MeasuresPanel()
+        self.measures.hide()
         self._shown: tuple[object, ...] | None = None
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.head, 4)
         column.addWidget(self.view, 76)
-        column.addLayout(self.below, 0)
+        column.addWidget(self.measures, 24)
 
     def show_nothing(self, key: str) -> None:
         """There is no reference yet; `key` stores one."""
@@ -70,6 +73,12 @@ class SidePanel(QWidget):
         """The probability of the live picture, for the engineer."""
         self.head.say(say("PROBABILITY MAP - engineer's view, not live"), Tone.CARE)
         self._present(frame, overlay, heat)
+
+    def show_measures(self, measuring: Measuring | None) -> None:
+        """The measures' newest figures; None takes the panel away."""
+        self.measures.setVisible(measuring is not None)
+        if measuring is not None:
+            self.measures.follow(measuring)
 
     def _present(
         self, frame: Frame | None, overlay: Overlay | None, heat: Gray | None = None

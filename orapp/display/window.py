@@ -15,6 +15,8 @@ from orapp.display.controls import HELD, ControlBar, HelpPanel, KeyMap
 from orapp.display.gauges import Gauges
 from orapp.display.language import say
 from orapp.display.look import Look
+from orapp.display.measuring import Measuring
+from orapp.display.mouse import Mouse
 from orapp.display.reference import Kind, ReferenceShelf
 from orapp.display.side import SidePanel
 from orapp.display.strip import CaseStrip, FootStrip, TopStrip
@@ -22,15 +24,13 @@ from orapp.display.theme import Tone
 from orapp.display.view import PictureView
 from orapp.display.wake import Wake
 from orapp.display.words import Moment, words_for
-from orapp.frames import Frame, Overlay, OverlayStyle, Segmentation
+from orapp.frames import Frame, Overlay, OverlayStyle, Polygon, Segmentation, Signal
 from orapp.live import LiveSession
 from orapp.overlay import overlay_for
 from orapp.settings import SiteProfile
 
 TICK_MS = 100
 """States and ages are looked at so often though no frame comes."""
-DRAG_PX = 24
-"""So far the mouse goes for one step of brightness or contrast."""
 
 
 class SurgeonWindow(QWidget):
@@ -78,7 +78,8 @@ class SurgeonWindow(QWidget):
         self.clock = self._exposed_clock = ""
         self._outlined_exposure = -1
         self._gauges = Gauges()
-        self._dragged_from: tuple[float, float] | None = None
+        self._mouse = Mouse(self)
+        self.measuring = Measuring(self.profile.measures, self._log)
         self._lay_out()
         self.help = HelpPanel(self, keys)
         self._timer = QTimer(self)
@@ -185,6 +186,7 @@ class SurgeonWindow(QWidget):
         now_ns = time.monotonic_ns()
         frame, overlay = self.view.frame, self._overlay(now_ns)
         words = words_for(self._moment(overlay, now_ns), say)
+        self.view.points = self._points(overlay)
         painted = self.view.present(frame, overlay, words)
         presented_ns = time.monotonic_ns()
         if painted and frame is not None:
@@ -194,6 +196,14 @@ class SurgeonWindow(QWidget):
         self.top.say(words)
         if self.assistant is not None:
             self.assistant.follow(frame, overlay, words, self.look)
+
+    def _points(self, overlay: Overlay | None) -> Polygon | None:
+        """The measures' points where the picture stands still with its own outline."""
+        frame = self.view.frame
+        if frame is None or overlay is None or self.session is None:
+            return None
+        still = frame.signal is Signal.HOLD or self.session.ended
+        return self.measuring.points_on(frame, still=still)
 
     def _note(self, frame: Frame, overlay: Overlay | None, presented_ns: int, new: bool) -> None:
         paired = overlay is not None and overlay.style is OverlayStyle.PAIRED
@@ -225,9 +235,16 @@ class SurgeonWindow(QWidget):
             recording_fault=self.actions_.recording_fault(),
         )
 
+    def _log(self, kind: str, text: str) -> None:
+        if self.session is not None:
+            self.session.events.add(kind, text)
+
     def show_side(self) -> None:
-        """Brings the right half up to date."""
+        """Brings the right half up to date; the measures, too, come after the picture."""
         frame, now_ns = self.view.frame, time.monotonic_ns()
+        if frame is not None:
+            self.measuring.see(frame, self.view.overlay)
+        self.side.show_measures(self.measuring if self.measuring.on else None)
         if self.actions_.probability:
             seen = self.segmentation
             mine = seen is not None and frame is not None and seen.exposure == frame.exposure
@@ -259,7 +276,8 @@ class SurgeonWindow(QWidget):
             words.veil,
             words.veil_note,
         )
-        if same_words and _drawn(overlay) == _drawn(self.view.overlay):
+        same_points = (self._points(overlay) is None) == (self.view.points is None)
+        if same_words and same_points and _drawn(overlay) == _drawn(self.view.overlay):
             self.top.say(words)
         else:
             self._paint()
@@ -314,26 +332,16 @@ class SurgeonWindow(QWidget):
         super().changeEvent(event)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
-        """Qt's call: the right button begins to change the grey levels."""
-        if event.button() == Qt.MouseButton.RightButton:
-            self._dragged_from = event.position().x(), event.position().y()
+        """Qt's call."""
+        self._mouse.press(event)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
-        """Qt's call: to the right is more contrast, up is brighter."""
-        if self._dragged_from is None:
-            return
-        x, y = self._dragged_from
-        right = int((event.position().x() - x) / DRAG_PX)
-        up = int((y - event.position().y()) / DRAG_PX)
-        if right or up:
-            self._dragged_from = x + right * DRAG_PX, y - up * DRAG_PX
-            self.look = self.look.stepped(brightness=up, contrast=right)
+        """Qt's call."""
+        self._mouse.move(event)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
-        """Qt's call: the grey levels stay."""
-        if event.button() == Qt.MouseButton.RightButton and self._dragged_from is not None:
-            self._dragged_from = None
-            self.actions_.log_look()
+        """Qt's call."""
+        self._mouse.release(event)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         """Qt's call: covers the screen, or no longer."""

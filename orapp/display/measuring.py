@@ -1,0 +1,175 @@
+"""The measures of the outline that is shown: now, since the baseline, corrected by hand. No Qt."""
+
+import json
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from orapp.display.language import Say
+from orapp.errors import OrappError
+from orapp.frames import Frame, Overlay, OverlayStyle, Polygon, Signal
+from orapp.measure import (
+    Baseline,
+    Change,
+    Measures,
+    Reading,
+    Trend,
+    change_since,
+    corrected,
+    genant,
+    measure,
+    six_points,
+)
+from orapp.settings import Measures as Choices
+
+
+class Measuring:
+    """Measures each exposure once, when its own outline is shown.
+
+    Args:
+        choices: of the site: calibration, and where the front is.
+        log: called with kind and text of what is worth an event.
+
+    Attributes:
+        on: whether anything is measured; a person says so, and thereby that the view is lateral.
+        now: of the newest measured exposure, or None.
+        why_not: why the newest outline can't be measured, or empty.
+        baseline: as a person has set it, or None.
+        trend: over the exposures.
+    """
+
+    def __init__(self, choices: Choices, log: Callable[[str, str], None]) -> None:
+        self._choices, self._log = choices, log
+        self.on = choices.shown
+        self.now: Measures | None = None
+        self.why_not = ""
+        self.baseline: Baseline | None = None
+        self.trend = Trend()
+        self._frame_index = self._exposure = -1
+        self._held_logged = -1
+
+    def see(self, frame: Frame, overlay: Overlay | None) -> None:
+        """Takes what is shown; an exposure that was measured before is left as it is."""
+        if not self.on:
+            return
+        if overlay is None or overlay.style is not OverlayStyle.PAIRED:
+            if frame.exposure != self._exposure:
+                self.now = None  # nothing is measured on the picture that is shown
+                self._exposure, self.why_not = -1, ""
+            return
+        if frame.exposure != self._exposure:
+            self._measure(frame, overlay)
+        held = frame.signal is Signal.HOLD and self._held_logged != frame.exposure
+        if held and self.now is not None:
+            self._held_logged = frame.exposure
+            self.note("held")
+
+    def _measure(self, frame: Frame, overlay: Overlay) -> None:
+        self._exposure, self._frame_index = frame.exposure, overlay.frame_index
+        self.now, self.why_not = None, ""
+        try:
+            points = six_points(overlay.outlines[0], self._choices.anterior, self._choices.head)
+            self.now = measure(points, self._choices.mm_per_px)
+        except OrappError as error:
+            self.why_not = error.what
+            return
+        self.trend.add(frame.captured_ns, frame.exposure, self.now)
+
+    def points_on(self, frame: Frame | None, *, still: bool) -> Polygon | None:
+        """(6, 2) float32 in frame pixels, if they were measured on this frame's exposure.
+
+        Only a picture that stands still has them: on a run they would only jump about.
+        """
+        if not still or frame is None or frame.exposure != self._exposure or self.now is None:
+            return None
+        return self.now.points.points.astype(np.float32) if self.on else None
+
+    def drag(self, which: int, x: float, y: float) -> None:
+        """A person moves a point of the exposure that is shown."""
+        if self.now is None:
+            return
+        moved = corrected(self.now.points, which, x, y)
+        try:
+            self.now = measure(moved, self._choices.mm_per_px)
+        except OrappError:
+            return  # on top of another point: it stays where it was
+        self.trend.add(time.monotonic_ns(), self._exposure, self.now)
+
+    def set_baseline(self) -> bool:
+        """Keeps what is measured now as the start; False if nothing is."""
+        if self.now is None:
+            return False
+        self.baseline = Baseline(self.now, self._exposure, time.monotonic_ns())
+        self.trend.clear()
+        self.trend.add(self.baseline.time_ns, self._exposure, self.now)
+        self.note("baseline")
+        return True
+
+    def note(self, occasion: str) -> None:
+        """Logs the measures, as one line of JSON with the occasion in it."""
+        if self.now is not None:
+            said = json.loads(self.now.to_json(self._frame_index, self._exposure))
+            self._log("measure", json.dumps({"occasion": occasion, **said}))
+
+    def change(self) -> Change | None:
+        """Since the baseline; None without one, or where they can't be compared."""
+        if self.baseline is None or self.now is None:
+            return None
+        try:
+            return change_since(self.baseline, self.now, scatter_px=self.trend.scatter_px())
+        except OrappError:
+            return None
+
+
+_SHORT = {"anterior": "Ha", "middle": "Hm", "posterior": "Hp", "left": "Hl", "right": "Hr"}
+
+
+def lines(measuring: Measuring, say: Say) -> list[str]:
+    """What the panel says, line by line."""
+    now = measuring.now
+    if now is None:
+        return [measuring.why_not or say("no outline to measure on this picture")]
+    unit = "px" if now.mm_per_px is None else "mm"
+    heights = now.heights_mm or now.heights
+    named = [(_SHORT[n], h) for n, h in zip(now.names, heights, strict=True)]
+    said = ["   ".join(f"{name} {_about(h)} {unit}" for name, h in named)]
+    by = "Hp" if now.points.anterior else "Hmax"
+    end = "Ha" if now.points.anterior else "Hmin"
+    said.append(
+        f"{end}/{by} {_about(now.end_ratio, 2)}   Hm/{by} {_about(now.middle_ratio, 2)}"
+        + "   "
+        + say("wedge {angle}°").format(angle=_about(now.wedge_deg))
+    )
+    area = now.area_mm2 or now.area_px
+    grade = genant(now)
+    grades = (
+        f"{grade.lowest}" if grade.lowest == grade.highest else f"{grade.lowest}-{grade.highest}"
+    )
+    said.append(
+        say("area {area} {unit}²   Genant {grades} by its own highest end").format(
+            area=_about(area), unit=unit, grades=grades
+        )
+    )
+    said.append(_change_line(measuring, say))
+    if now.corrected:
+        said.append(say("POINTS CORRECTED BY HAND"))
+    return said
+
+
+def _change_line(measuring: Measuring, say: Say) -> str:
+    change = measuring.change()
+    if change is None:
+        return say("no baseline set")
+    parts = [
+        f"{_SHORT[name]} {'' if beyond else '('}{step.value:+.0f} ± {step.band:.0f} %"
+        f"{'' if beyond else ')'}"
+        for name, step, beyond in zip(
+            change.names, change.height_percent, change.is_beyond_band, strict=True
+        )
+    ]
+    return say("since baseline: {change}").format(change="   ".join(parts))
+
+
+def _about(reading: Reading, digits: int = 0) -> str:
+    return f"{reading.value:.{digits}f} ± {reading.band:.{digits}f}"
