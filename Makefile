@@ -5,7 +5,7 @@ export PYTHON
 BIN := .venv/bin
 RUN := build/run
 
-.PHONY: run test check screenshot clean
+.PHONY: run test check screenshot screenshots clean
 
 run: .venv/run.stamp
 	@mkdir -p $(RUN)
@@ -30,6 +30,10 @@ check: .venv/test.stamp
 # The picture in the README: the window after 8 seconds of the simulated C-arm.
 screenshot: .venv/run.stamp
 	$(BIN)/orapp live --source "simulated:?seed=7" --seconds 8 --headless --screenshot docs/screenshot.png
+
+# Every state of the screen, for docs/screens.
+screenshots: .venv/test.stamp
+	xvfb-run -a -s "-screen 0 1920x1080x24" $(BIN)/python -m tools.screenshots
 
 .venv/run.stamp: pyproject.toml tools/setup.sh
 	tools/setup.sh run

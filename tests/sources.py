@@ -1,5 +1,7 @@
 """A real source for tests: noise, a bright square whose place follows from the exposure, faults."""
 
+import random
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -99,6 +101,30 @@ class SquareSource:
         self._seed = seed
         self._made: tuple[int, Gray] | None = None
         self.opens = self.closes = 0
+
+    def fault(self, chance: random.Random) -> None:
+        """From the next picture on: unplugged, silent, held, black or of another size, for a bit.
+
+        May be called from any thread; every fault ends by itself.
+        """
+        at, length = self._next + 1, chance.randrange(1, 40)
+        fault = chance.randrange(6)
+        if fault == 0:
+            self._unplug = at, at + length
+        elif fault == 1:
+            self._stall = at, at + length
+        elif fault == 2:
+            self._black = at, at + length
+        elif fault == 3:
+            self._hold = at, at + 2 * length
+        elif fault == 4:
+            self._resize_at, self._resize_to = at, chance.choice([(200, 160), (320, 240)])
+        else:
+            self.mend()
+
+    def mend(self) -> None:
+        """No fault any more."""
+        self._unplug = self._stall = self._black = self._hold = (None, None)
 
     def size_at(self, number: int) -> tuple[int, int]:
         """(width, height) of a picture."""

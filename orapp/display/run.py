@@ -63,7 +63,7 @@ def run_live(
     Raises:
         OrappError: the source or the model can't be opened.
     """
-    application = _application(options)
+    application = application_for(headless=options.headless)
     translator = use_language(application, options.profile.screen.language)
     window = SurgeonWindow(options.profile, case=options.case, recordings=options.recordings)
     session = make_session(window.wake.ring)
@@ -93,10 +93,11 @@ def run_live(
     return session.report(), error
 
 
-def _application(options: RunOptions) -> QApplication:
+def application_for(*, headless: bool) -> QApplication:
+    """Qt's application, on the display or offscreen; raises OrappError if there is no display."""
     if os.environ.get("QT_QPA_PLATFORM_PLUGIN_PATH", "").endswith("cv2/qt/plugins"):
         del os.environ["QT_QPA_PLATFORM_PLUGIN_PATH"]  # opencv-python's, for a Qt of its own
-    if options.headless:
+    if headless:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
     elif sys.platform == "linux":
         _check_display()

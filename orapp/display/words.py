@@ -95,6 +95,13 @@ _AI = {
     AiState.LATE: ("AI LATE", Tone.CARE),
     AiState.OFF: ("AI OFF", Tone.CARE),
 }
+STATES = (
+    *(words for words, _ in _SIGNAL.values()),
+    *(words for words, _ in _AI.values()),
+    "RUN ENDED",
+    "VIEW NOT SUPPORTED",
+)
+"""The words of the two chips."""
 
 
 def words_for(m: Moment, say: Say = str) -> Words:
@@ -200,7 +207,8 @@ def _figures(m: Moment, say: Say) -> str:
     parts = []
     if m.signal is Signal.XRAY_ON and m.pulse_hz:
         parts.append(say("{rate} pulses/s").format(rate=_rate(m.pulse_hz)))
-    parts.append(say("video {rate}/s").format(rate=_rate(m.rate_hz)))
+    if m.rate_hz:
+        parts.append(say("video {rate}/s").format(rate=_rate(m.rate_hz)))
     if m.shown_ms is not None:
         parts.append(say("picture {age} ms").format(age=f"{m.shown_ms:.0f}"))
     if m.outline_ms is not None:

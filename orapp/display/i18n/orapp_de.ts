@@ -1,0 +1,435 @@
+<?xml version="1.0" encoding="utf-8"?>
+<!DOCTYPE TS>
+<TS version="2.1" language="de">
+  <context>
+    <name>orapp</name>
+    <message>
+      <source>CONNECTING</source>
+      <translation>VERBINDE</translation>
+    </message>
+    <message>
+      <source>X-RAY ON</source>
+      <translation>STRAHLUNG AN</translation>
+    </message>
+    <message>
+      <source>LAST IMAGE HOLD</source>
+      <translation>LETZTES BILD GEHALTEN</translation>
+    </message>
+    <message>
+      <source>INPUT FROZEN</source>
+      <translation>EINGANG EINGEFROREN</translation>
+    </message>
+    <message>
+      <source>BLACK PICTURE</source>
+      <translation>SCHWARZES BILD</translation>
+    </message>
+    <message>
+      <source>NO SIGNAL</source>
+      <translation>KEIN SIGNAL</translation>
+    </message>
+    <message>
+      <source>AI STARTING</source>
+      <translation>KI STARTET</translation>
+    </message>
+    <message>
+      <source>AI READY</source>
+      <translation>KI BEREIT</translation>
+    </message>
+    <message>
+      <source>AI LATE</source>
+      <translation>KI VERSPÄTET</translation>
+    </message>
+    <message>
+      <source>AI OFF</source>
+      <translation>KI AUS</translation>
+    </message>
+    <message>
+      <source>RUN ENDED</source>
+      <translation>LAUF BEENDET</translation>
+    </message>
+    <message>
+      <source>VIEW NOT SUPPORTED</source>
+      <translation>ANSICHT NICHT UNTERSTÜTZT</translation>
+    </message>
+    <message>
+      <source>hide the outline while held</source>
+      <translation>Umriss verbergen, solange gehalten</translation>
+    </message>
+    <message>
+      <source>outline off / on</source>
+      <translation>Umriss aus / ein</translation>
+    </message>
+    <message>
+      <source>store the picture as reference</source>
+      <translation>Bild als Referenz speichern</translation>
+    </message>
+    <message>
+      <source>clear the stored reference</source>
+      <translation>gespeicherte Referenz verwerfen</translation>
+    </message>
+    <message>
+      <source>freeze the picture beside the live one</source>
+      <translation>Bild neben dem Livebild einfrieren</translation>
+    </message>
+    <message>
+      <source>set the baseline of the measures</source>
+      <translation>Ausgangswert der Messung setzen</translation>
+    </message>
+    <message>
+      <source>measures off / on (lateral views only)</source>
+      <translation>Messung aus / ein (nur seitliche Ansicht)</translation>
+    </message>
+    <message>
+      <source>set a mark in the recording</source>
+      <translation>Marke in der Aufzeichnung setzen</translation>
+    </message>
+    <message>
+      <source>recording on / off</source>
+      <translation>Aufzeichnung ein / aus</translation>
+    </message>
+    <message>
+      <source>turn the picture</source>
+      <translation>Bild drehen</translation>
+    </message>
+    <message>
+      <source>mirror the picture</source>
+      <translation>Bild spiegeln</translation>
+    </message>
+    <message>
+      <source>invert the grey levels</source>
+      <translation>Graustufen umkehren</translation>
+    </message>
+    <message>
+      <source>brighter</source>
+      <translation>heller</translation>
+    </message>
+    <message>
+      <source>darker</source>
+      <translation>dunkler</translation>
+    </message>
+    <message>
+      <source>more contrast</source>
+      <translation>mehr Kontrast</translation>
+    </message>
+    <message>
+      <source>less contrast</source>
+      <translation>weniger Kontrast</translation>
+    </message>
+    <message>
+      <source>grey levels as sent</source>
+      <translation>Graustufen wie gesendet</translation>
+    </message>
+    <message>
+      <source>probability map (for the engineer)</source>
+      <translation>Wahrscheinlichkeitskarte (für die Technik)</translation>
+    </message>
+    <message>
+      <source>full screen</source>
+      <translation>Vollbild</translation>
+    </message>
+    <message>
+      <source>this help</source>
+      <translation>diese Hilfe</translation>
+    </message>
+    <message>
+      <source>quit</source>
+      <translation>beenden</translation>
+    </message>
+    <message>
+      <source>Hide outline</source>
+      <translation>Umriss aus</translation>
+    </message>
+    <message>
+      <source>Store</source>
+      <translation>Speichern</translation>
+    </message>
+    <message>
+      <source>Freeze</source>
+      <translation>Einfrieren</translation>
+    </message>
+    <message>
+      <source>Measures</source>
+      <translation>Messen</translation>
+    </message>
+    <message>
+      <source>Baseline</source>
+      <translation>Ausgangswert</translation>
+    </message>
+    <message>
+      <source>Mark</source>
+      <translation>Marke</translation>
+    </message>
+    <message>
+      <source>Record</source>
+      <translation>Aufzeichnen</translation>
+    </message>
+    <message>
+      <source>Turn</source>
+      <translation>Drehen</translation>
+    </message>
+    <message>
+      <source>Mirror</source>
+      <translation>Spiegeln</translation>
+    </message>
+    <message>
+      <source>Invert</source>
+      <translation>Umkehren</translation>
+    </message>
+    <message>
+      <source>Levels</source>
+      <translation>Stufen</translation>
+    </message>
+    <message>
+      <source>Help</source>
+      <translation>Hilfe</translation>
+    </message>
+    <message>
+      <source>Quit</source>
+      <translation>Beenden</translation>
+    </message>
+    <message>
+      <source>last image hold</source>
+      <translation>letztes gehaltenes Bild</translation>
+    </message>
+    <message>
+      <source>stored</source>
+      <translation>gespeichert</translation>
+    </message>
+    <message>
+      <source>frozen by key</source>
+      <translation>mit Taste eingefroren</translation>
+    </message>
+    <message>
+      <source>Research use only - not a medical device</source>
+      <translation>Nur für die Forschung - kein Medizinprodukt</translation>
+    </message>
+    <message>
+      <source>RECORDING - quit once more to stop it and leave; it goes on by itself</source>
+      <translation>AUFZEICHNUNG LÄUFT - noch einmal beenden stoppt sie und schließt; sonst läuft sie weiter</translation>
+    </message>
+    <message>
+      <source>stored as reference</source>
+      <translation>als Referenz gespeichert</translation>
+    </message>
+    <message>
+      <source>the stored reference is cleared</source>
+      <translation>die gespeicherte Referenz ist verworfen</translation>
+    </message>
+    <message>
+      <source>recording</source>
+      <translation>Aufzeichnung läuft</translation>
+    </message>
+    <message>
+      <source>there is no picture to keep</source>
+      <translation>es gibt kein Bild zum Behalten</translation>
+    </message>
+    <message>
+      <source>the frozen picture is let go</source>
+      <translation>das eingefrorene Bild ist freigegeben</translation>
+    </message>
+    <message>
+      <source>frozen beside the live picture</source>
+      <translation>neben dem Livebild eingefroren</translation>
+    </message>
+    <message>
+      <source>the measures are off</source>
+      <translation>die Messung ist aus</translation>
+    </message>
+    <message>
+      <source>the recording is stopped</source>
+      <translation>die Aufzeichnung ist beendet</translation>
+    </message>
+    <message>
+      <source>RECORDING HAS STOPPED</source>
+      <translation>AUFZEICHNUNG GESTOPPT</translation>
+    </message>
+    <message>
+      <source>{count} frames not recorded</source>
+      <translation>{count} Bilder nicht aufgezeichnet</translation>
+    </message>
+    <message>
+      <source>mark {number} at {clock}</source>
+      <translation>Marke {number} um {clock}</translation>
+    </message>
+    <message>
+      <source>this is the baseline now</source>
+      <translation>das ist jetzt der Ausgangswert</translation>
+    </message>
+    <message>
+      <source>nothing is measured on this picture</source>
+      <translation>auf diesem Bild ist nichts gemessen</translation>
+    </message>
+    <message>
+      <source>RECORDING {time}</source>
+      <translation>AUFZEICHNUNG {time}</translation>
+    </message>
+    <message>
+      <source>not recording</source>
+      <translation>keine Aufzeichnung</translation>
+    </message>
+    <message>
+      <source>DISK LOW: {left} GB left</source>
+      <translation>PLATTE FAST VOLL: noch {left} GB</translation>
+    </message>
+    <message>
+      <source>not recording: {why}</source>
+      <translation>keine Aufzeichnung: {why}</translation>
+    </message>
+    <message>
+      <source> or </source>
+      <translation> oder </translation>
+    </message>
+    <message>
+      <source>MIRRORED</source>
+      <translation>GESPIEGELT</translation>
+    </message>
+    <message>
+      <source>inverted</source>
+      <translation>umgekehrt</translation>
+    </message>
+    <message>
+      <source>TURNED {angle}</source>
+      <translation>GEDREHT {angle}</translation>
+    </message>
+    <message>
+      <source>brightness {steps}</source>
+      <translation>Helligkeit {steps}</translation>
+    </message>
+    <message>
+      <source>contrast {steps}</source>
+      <translation>Kontrast {steps}</translation>
+    </message>
+    <message>
+      <source>MEASURES - on lateral views only</source>
+      <translation>MESSUNG - nur auf seitlichen Ansichten</translation>
+    </message>
+    <message>
+      <source>trend</source>
+      <translation>Verlauf</translation>
+    </message>
+    <message>
+      <source>no baseline set</source>
+      <translation>kein Ausgangswert gesetzt</translation>
+    </message>
+    <message>
+      <source>POINTS CORRECTED BY HAND</source>
+      <translation>PUNKTE VON HAND KORRIGIERT</translation>
+    </message>
+    <message>
+      <source>since baseline: {change}</source>
+      <translation>seit Ausgangswert: {change}</translation>
+    </message>
+    <message>
+      <source>no outline to measure on this picture</source>
+      <translation>kein Umriss zum Messen auf diesem Bild</translation>
+    </message>
+    <message>
+      <source>area {area} {unit}²   Genant {grades} by its own highest end</source>
+      <translation>Fläche {area} {unit}²   Genant {grades} nach der eigenen höchsten Kante</translation>
+    </message>
+    <message>
+      <source>wedge {angle}°</source>
+      <translation>Keil {angle}°</translation>
+    </message>
+    <message>
+      <source>PROBABILITY MAP - engineer's view, not live</source>
+      <translation>WAHRSCHEINLICHKEIT - für die Technik, nicht live</translation>
+    </message>
+    <message>
+      <source>REFERENCE: {kind}, {clock}</source>
+      <translation>REFERENZ: {kind}, {clock}</translation>
+    </message>
+    <message>
+      <source>NO REFERENCE YET: {key} stores one</source>
+      <translation>NOCH KEINE REFERENZ: {key} speichert eine</translation>
+    </message>
+    <message>
+      <source>no case id</source>
+      <translation>keine Fallnummer</translation>
+    </message>
+    <message>
+      <source>Case {id}</source>
+      <translation>Fall {id}</translation>
+    </message>
+    <message>
+      <source>trained on simulated images</source>
+      <translation>an simulierten Bildern trainiert</translation>
+    </message>
+    <message>
+      <source>{key} help</source>
+      <translation>{key} Hilfe</translation>
+    </message>
+    <message>
+      <source>AI late: no outline on the newest picture</source>
+      <translation>KI verspätet: kein Umriss auf dem neuesten Bild</translation>
+    </message>
+    <message>
+      <source>not a pixel has changed since {clock}: check the cable</source>
+      <translation>kein Bildpunkt hat sich seit {clock} geändert: Kabel prüfen</translation>
+    </message>
+    <message>
+      <source>the C-arm sends a black picture</source>
+      <translation>der C-Bogen sendet ein schwarzes Bild</translation>
+    </message>
+    <message>
+      <source>OUTLINE HIDDEN</source>
+      <translation>UMRISS VERBORGEN</translation>
+    </message>
+    <message>
+      <source>fracture outlined</source>
+      <translation>Fraktur umrissen</translation>
+    </message>
+    <message>
+      <source>no fracture outlined</source>
+      <translation>keine Fraktur umrissen</translation>
+    </message>
+    <message>
+      <source>WAITING FOR PICTURE</source>
+      <translation>WARTE AUF BILD</translation>
+    </message>
+    <message>
+      <source>no spine seen: nothing is outlined</source>
+      <translation>keine Wirbelsäule erkannt: kein Umriss</translation>
+    </message>
+    <message>
+      <source>AI off: {why}</source>
+      <translation>KI aus: {why}</translation>
+    </message>
+    <message>
+      <source>RECORDING HAS STOPPED: {why}</source>
+      <translation>AUFZEICHNUNG GESTOPPT: {why}</translation>
+    </message>
+    <message>
+      <source>held {age} s</source>
+      <translation>gehalten {age} s</translation>
+    </message>
+    <message>
+      <source>video {rate}/s</source>
+      <translation>Video {rate}/s</translation>
+    </message>
+    <message>
+      <source>last picture {clock}</source>
+      <translation>letztes Bild {clock}</translation>
+    </message>
+    <message>
+      <source>outline is {age} ms old</source>
+      <translation>Umriss ist {age} ms alt</translation>
+    </message>
+    <message>
+      <source>{rate} pulses/s</source>
+      <translation>{rate} Pulse/s</translation>
+    </message>
+    <message>
+      <source>picture {age} ms</source>
+      <translation>Bild {age} ms</translation>
+    </message>
+    <message>
+      <source>outline {age} ms</source>
+      <translation>Umriss {age} ms</translation>
+    </message>
+    <message>
+      <source>no picture yet</source>
+      <translation>noch kein Bild</translation>
+    </message>
+  </context>
+</TS>
