@@ -1,7 +1,7 @@
 """What is painted over a picture: freshness, orientation, labels, words. Small pure painters."""
 
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPen
+from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen
 
 from orapp.display import theme
 from orapp.display.language import Say
@@ -9,6 +9,8 @@ from orapp.display.look import Look
 from orapp.display.words import Words
 
 FRESH_MARKS = 12
+LEFT = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
+RIGHT = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
 _DIM = QColor(70, 78, 86)
 _SHADE = QColor(0, 0, 0, 170)
 
@@ -98,20 +100,21 @@ def _paint_letter(painter: QPainter, box: QRectF, look: Look, colour: QColor) ->
 
 
 def paint_label(painter: QPainter, around: QRectF, text: str, room: QRectF) -> None:
-    """A small word beside an outline, outside of it, inside the room."""
-    unit = max(room.height() / 42, 9.0)
-    painter.setFont(theme.font(unit, bold=True))
-    wide = painter.fontMetrics().horizontalAdvance(text) + unit * 0.6
-    x = around.right() + unit * 0.5
-    if x + wide > room.right():
-        x = max(around.left() - unit * 0.5 - wide, room.left())
-    box = QRectF(x, around.center().y() - unit * 0.7, wide, unit * 1.4)
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(_SHADE)
-    painter.drawRect(box)
+    """A small word above an outline, or below it; thin letters, no box: it hides no instrument."""
+    unit = max(room.height() / 42, 6.0)
+    face = theme.font(unit, bold=True)
+    painter.setFont(face)
+    wide = painter.fontMetrics().horizontalAdvance(text)
+    x = max(min(around.left(), room.right() - wide - unit), room.left() + unit)
+    above = around.top() - unit * 0.7
+    path = QPainterPath()
+    path.addText(
+        QPointF(x, above if above > unit * 2.5 else around.bottom() + unit * 1.5), face, text
+    )
     painter.setBrush(Qt.BrushStyle.NoBrush)
-    painter.setPen(theme.TEXT)
-    painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
+    painter.setPen(QPen(theme.HALO, unit * 0.22))
+    painter.drawPath(path)
+    painter.fillPath(path, theme.TEXT)
 
 
 def paint_points(painter: QPainter, points: list[QPointF], width: float) -> None:
@@ -131,3 +134,14 @@ def write(painter: QPainter, box: QRectF, text: str, pixels: float, *, bold: boo
     if wide > box.width() * 0.96:
         painter.setFont(theme.font(pixels * box.width() * 0.96 / wide, bold=bold))
     painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
+
+
+def line(painter: QPainter, room: QRectF, text: str, size: float, flags: Qt.AlignmentFlag) -> float:
+    """One line in the room, set smaller if it is too long; returns the width that it takes."""
+    painter.setFont(theme.font(size))
+    wide = painter.fontMetrics().horizontalAdvance(text)
+    if wide > room.width() > 0:
+        painter.setFont(theme.font(size * room.width() / wide))
+        wide = painter.fontMetrics().horizontalAdvance(text)
+    painter.drawText(room, flags, text)
+    return wide

@@ -6,6 +6,7 @@ from PySide6.QtWidgets import QWidget
 
 from orapp.display import theme
 from orapp.display.language import say
+from orapp.display.marks import LEFT, line
 from orapp.display.measuring import Measuring, lines
 from orapp.measure.change import REPEAT_BAND
 
@@ -56,16 +57,11 @@ class MeasuresPanel(QWidget):
         painter.setFont(theme.font(row * 0.5, bold=True))
         wide = self.width() * 0.62
         box = QRectF(margin, margin / 2, wide - margin, row * 0.9)
-        left = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
-        painter.drawText(box, left, say("MEASURES - on lateral views only"))
+        painter.drawText(box, LEFT, say("MEASURES - on lateral views only"))
         painter.setPen(theme.TEXT)
-        for line in self._lines:
+        for text in self._lines:
             box.translate(0, row)
-            painter.setFont(theme.font(row * 0.56))
-            need = painter.fontMetrics().horizontalAdvance(line)
-            if need > box.width():
-                painter.setFont(theme.font(row * 0.56 * box.width() / need))
-            painter.drawText(box, left, line)
+            line(painter, box, text, row * 0.56, LEFT)
         room = QRectF(wide, margin, self.width() - wide - margin, self.height() - 2 * margin)
         self._paint_trend(painter, room)
 

@@ -8,11 +8,9 @@ from PySide6.QtWidgets import QWidget
 
 from orapp.display import theme
 from orapp.display.language import say
+from orapp.display.marks import LEFT, RIGHT, line
 from orapp.display.theme import Tone
 from orapp.display.words import Words
-
-LEFT = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
-RIGHT = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
 
 
 class TopStrip(QWidget):
@@ -43,10 +41,10 @@ class TopStrip(QWidget):
         x = self._chip(painter, x, words.ai, words.ai_tone, size)
         room = QRectF(x, 0, self.width() - x - self.height() * 0.35, self.height())
         painter.setPen(theme.CARE if words.finding_tone is Tone.CARE else theme.TEXT)
-        taken = _line(painter, room, words.finding, size * 0.85, LEFT)
+        taken = line(painter, room, words.finding, size * 0.85, LEFT)
         room.adjust(taken + size, 0, 0, 0)
         painter.setPen(theme.QUIET)
-        _line(painter, room, words.figures, size * 0.62, RIGHT)
+        line(painter, room, words.figures, size * 0.62, RIGHT)
 
     def _chip(self, painter: QPainter, x: float, text: str, tone: Tone, size: float) -> float:
         return chip(painter, QPointF(x, self.height() / 2), text, tone, size)
@@ -63,19 +61,6 @@ def chip(painter: QPainter, at: QPointF, text: str, tone: Tone, size: float) -> 
     width = painter.fontMetrics().horizontalAdvance(text)
     painter.drawText(QRectF(x, at.y() - size, width + 2, 2 * size), LEFT, text)
     return x + width + size * 1.1
-
-
-def _line(
-    painter: QPainter, room: QRectF, text: str, size: float, flags: Qt.AlignmentFlag
-) -> float:
-    """One line in the room, set smaller if it is too long; returns the width that it takes."""
-    painter.setFont(theme.font(size))
-    wide = painter.fontMetrics().horizontalAdvance(text)
-    if wide > room.width() > 0:
-        painter.setFont(theme.font(size * room.width() / wide))
-        wide = painter.fontMetrics().horizontalAdvance(text)
-    painter.drawText(room, flags, text)
-    return wide
 
 
 def _top(words: Words) -> tuple[object, ...]:
@@ -144,16 +129,16 @@ class CaseStrip(QWidget):
         room = QRectF(margin, 0, self.width() - 2 * margin, self.height())
         painter.setPen(theme.TEXT)
         case = say("Case {id}").format(id=self._line.case) if self._line.case else ""
-        taken = _line(painter, room, case or say("no case id"), size, LEFT)
+        taken = line(painter, room, case or say("no case id"), size, LEFT)
         painter.setPen(theme.QUIET)
-        clock = _line(painter, room, self._line.clock, size * 0.9, RIGHT)
+        clock = line(painter, room, self._line.clock, size * 0.9, RIGHT)
         room.adjust(taken + margin, 0, -(clock + margin), 0)
         at = room.x()
         for text, tone in self._line.chips:
             at = chip(painter, QPointF(at, self.height() / 2), text, tone, size)
         room.setLeft(at)
         painter.setPen(theme.TEXT)
-        _line(painter, room, self._line.notice, size, RIGHT)
+        line(painter, room, self._line.notice, size, RIGHT)
 
 
 class FootStrip(QWidget):

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from PySide6.QtGui import QColor, QFont
+from PySide6.QtGui import QColor, QFont, QGuiApplication
 
 BACKGROUND = QColor(10, 12, 14)
 STRIP = QColor(22, 26, 30)
@@ -18,6 +18,8 @@ CARE = QColor(240, 170, 60)
 FAULT = QColor(232, 74, 58)
 """Red is for faults only."""
 ON_COLOUR = QColor(8, 10, 12)
+LEAST = 3.0
+"""Smallest type, logical pixels: 7 of a screen at 250 %."""
 FAMILIES = ["Inter", "DejaVu Sans", "Noto Sans", "Sans Serif"]
 
 
@@ -34,9 +36,14 @@ TONES = {Tone.GOOD: OK, Tone.CALM: QUIET, Tone.CARE: CARE, Tone.FAULT: FAULT}
 
 
 def font(pixels: float, *, bold: bool = False) -> QFont:
-    """The typeface at a height in pixels; figures don't jump as they change."""
+    """The typeface at a height in logical pixels; figures don't jump as they change.
+
+    In points, since Qt takes whole pixels only: at 250 % a logical pixel is coarse.
+    """
     face = QFont(FAMILIES)
-    face.setPixelSize(max(round(pixels), 8))
+    screen = QGuiApplication.primaryScreen()
+    dots = screen.logicalDotsPerInchY() if screen is not None else 96.0
+    face.setPointSizeF(max(pixels, LEAST) * 72 / dots)
     face.setWeight(QFont.Weight.DemiBold if bold else QFont.Weight.Normal)
     face.setFeature(QFont.Tag("tnum"), 1)
     return face

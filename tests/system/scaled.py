@@ -8,6 +8,7 @@ import sys
 import time
 
 from PySide6.QtCore import QPoint
+from PySide6.QtGui import QFontInfo, QFontMetricsF
 from PySide6.QtWidgets import QApplication
 
 from orapp.display import theme
@@ -54,7 +55,14 @@ def measured(window, squares) -> dict[str, object]:
         or label.geometry().bottom() > window.help.height()
     ]
     inside = window.rect().contains(window.foot.mapTo(window, QPoint(0, window.foot.height() - 1)))
+    coarse = [
+        pixels
+        for pixels in (4.0, 5.5, 8.0, 13.0, 30.0)
+        if not 0.9 * pixels <= QFontInfo(theme.font(pixels)).pixelSize() <= 1.3 * pixels
+        and QFontMetricsF(theme.font(pixels)).height() > 1.4 * pixels
+    ]
     return {
+        "coarse": coarse,
         "ratio": ratio,
         "pixels": [picture.shape[1], picture.shape[0]],
         "view": [window.view.width(), window.view.height()],

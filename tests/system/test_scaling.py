@@ -31,4 +31,5 @@ def test_the_screen_is_whole_and_sharp(size, percent, bright_model):
     assert seen["pixels"][1] > 0.75 * size[1]  # painted in the screen's own pixels, not scaled up
     assert seen["off"] < 12
     assert seen["cut"] == []
+    assert seen["coarse"] == []
     assert seen["inside"]
