@@ -183,3 +183,35 @@ def _engines(folder: Path, manifest: Manifest) -> Iterator[tuple[str, Engine | O
             yield name, make()
         except OrappError as error:
             yield name, error
+
+
+@app.command()
+def explain(
+    picture: Annotated[Path, typer.Argument(help="A still, PNG")],
+    out: Annotated[Path, typer.Option(help="Where the heat map goes, PNG")],
+    model: Annotated[str, typer.Option(help="A model that ships, or a folder")] = "pfnet-lite",
+) -> None:
+    """Show where the judgement of a picture looks: Grad-CAM, by torch."""
+    import cv2
+
+    from orapp.engines.torch import TorchEngine
+    from orapp.files import check_writable, replace_file
+    from orapp.segment import shrink
+    from orapp.stills import PngSource
+
+    check_writable(out)
+    source = PngSource(picture)
+    source.open()
+    pixels = source.read(0).pixels
+    folder = find_model(model)
+    with TorchEngine(folder, load_manifest(folder)) as engine:
+        small = shrink(pixels, engine.identity.input_size)
+        seen = engine.infer(small)
+        heat = cv2.resize(engine.explain(small), pixels.shape[::-1])
+    encoded = cv2.imencode(".png", heat)[1].tobytes()
+    replace_file(out, lambda part: _put(part, encoded))
+    print(f"broken {seen.broken:.2f}, a spine {seen.spine:.2f}; the heat map is in {out}")
+
+
+def _put(path: Path, data: bytes) -> None:
+    path.write_bytes(data)

@@ -116,6 +116,11 @@ class LiveSession:
         self.stop()
 
     @property
+    def model(self) -> str:
+        """Name or folder of the model."""
+        return self._engine.model
+
+    @property
     def signal(self) -> Signal:
         """What the video is now."""
         return self.grabber.signal

@@ -53,6 +53,7 @@ class Keys(_Table):
     less_contrast: tuple[KeyName, ...] = ("Left",)
     window_reset: tuple[KeyName, ...] = ("0",)
     probability: tuple[KeyName, ...] = ("P",)
+    grad_cam: tuple[KeyName, ...] = ("G",)
     full_screen: tuple[KeyName, ...] = ("F", "F11")
     help: tuple[KeyName, ...] = ("H", "?")
     quit: tuple[KeyName, ...] = ("Q", "Esc")

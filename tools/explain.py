@@ -15,47 +15,33 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from monai.visualize import GradCAM
 from numpy.typing import NDArray
 from rich.progress import track
 from safetensors.torch import load_file
-from torch import Tensor, nn
 
+from orapp.pfnet.explain import grad_cam
 from orapp.pfnet.export import standardise
-from tools.comparators import NETWORKS, forward
+from orapp.pfnet.network import PFNet
+from orapp.pfnet.variants import pfnet_lite
+from tools.comparators import forward
 from tools.evaluate import SIDE, best_threshold
 from tools.pictures import Entry, load, read_index
 
-LAYER = "network.backbone.stages.2"
 TRUTH, FOUND = (0, 120, 255), (255, 200, 0)
 """Orange, blue; BGR."""
 
 
-class Broken(nn.Module):
-    """The judgement that a body is broken, as a classifier of one class."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, 1, h, w) -> (B, 1) logit."""
-        return forward(self.network, x)[1][:, :1]
-
-
-def tile(network: nn.Module, planes: NDArray[np.uint8], words: str) -> NDArray[np.uint8]:
+def tile(network: PFNet, planes: NDArray[np.uint8], words: str) -> NDArray[np.uint8]:
     """(SIDE, 3 SIDE, 3) uint8: the picture, its outlines (truth, found), the heat map over it."""
     x = standardise(torch.from_numpy(planes[None, :1]))
     with torch.no_grad():
         found = (forward(network, x)[0][-1][0, 0].numpy() > 0).astype(np.uint8)
-    cam = GradCAM(nn_module=Broken(network), target_layers=LAYER)(x, class_idx=0)[0, 0]
-    heat = 1 - np.asarray(cam, np.float32)  # monai gives 0 where it looks
     plain = cv2.cvtColor(planes[0], cv2.COLOR_GRAY2BGR)
     drawn = plain.copy()
     for mask, colour in ((planes[1], TRUTH), (found, FOUND)):
         contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(drawn, contours, -1, colour, 1)
-    level = np.asarray(255 * (heat - heat.min()) / max(float(np.ptp(heat)), 1e-6), np.uint8)
+    level = grad_cam(network, planes[0])
     coloured = cv2.addWeighted(plain, 0.5, cv2.applyColorMap(level, cv2.COLORMAP_INFERNO), 0.5, 0)
     at = (4, SIDE - 6)
     cv2.putText(drawn, words, at, cv2.FONT_HERSHEY_SIMPLEX, 0.38, (0, 220, 220), 1, cv2.LINE_AA)
@@ -96,7 +82,7 @@ def main() -> None:
         for e in read_index(given.data)
         if e.split in ("val", "external") and e.kind != "other" and not e.occult
     ]
-    network = NETWORKS["pfnet-lite"]()
+    network = pfnet_lite(judges=True)
     network.load_state_dict(load_file(given.weights))
     network.eval()
     stored = [load(e, SIDE) for e in track(entries, "reading")]

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orapp.display.controls import HELD
+from orapp.display.explaining import Explaining
 from orapp.display.language import say
 from orapp.display.look import Look
 from orapp.display.reference import Kind
 from orapp.display.strip import CaseLine
 from orapp.display.theme import Tone
 from orapp.errors import OrappError
+from orapp.frames import Frame, Gray
 from orapp.orientation import Orientation
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ class Actions:
         self._window = window
         self._recordings = recordings or Path.home() / "orapp-sessions"
         self.hidden = self.hidden_while_held = self.probability = False
+        self.explaining = Explaining(self._explained)
+        self.explained: tuple[Frame, Gray, str] | None = None
         self._notice, self._notice_until_ns = "", 0
         self._asked_until_ns = 0
         self._marks = 0
@@ -63,6 +67,7 @@ class Actions:
             "less_contrast": lambda: self._level(window.look.stepped(contrast=-1)),
             "window_reset": lambda: self._level(Look(window.look.orientation)),
             "probability": self._toggle_probability,
+            "grad_cam": self._explain,
             "full_screen": self._full_screen,
             "help": window.toggle_help,
             "quit": window.close,
@@ -238,6 +243,24 @@ class Actions:
 
     def _toggle_probability(self) -> None:
         self.probability = not self.probability
+        self._window.repaint_all()
+
+    def _explain(self) -> None:
+        """Of the picture that is shown now; the second press takes it away."""
+        window, session = self._window, self._window.session
+        assert session is not None
+        if self.explained is not None:
+            self.explained = None
+        elif window.view.frame is not None and not self.explaining.busy:
+            self.explaining.start(window.view.frame, session.model)
+            self.tell(say("looking where the judgement looks"))
+        window.repaint_all()
+
+    def _explained(self, frame: Frame, heat: Gray | None, why: str) -> None:
+        if heat is None:
+            self.tell(say("not explained: {why}").format(why=why))
+        else:
+            self.explained = frame, heat, self._window.clock
         self._window.repaint_all()
 
     def _full_screen(self) -> None:

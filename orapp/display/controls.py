@@ -31,6 +31,7 @@ ACTIONS: dict[str, str] = {
     "less_contrast": "less contrast",
     "window_reset": "grey levels as sent",
     "probability": "probability map (for the engineer)",
+    "grad_cam": "where the judgement looks (for the engineer)",
     "full_screen": "full screen",
     "help": "this help",
     "quit": "quit",

@@ -74,6 +74,11 @@ class SidePanel(QWidget):
         self.head.say(say("PROBABILITY MAP - engineer's view, not live"), Tone.CARE)
         self._present(frame, overlay, heat)
 
+    def show_explained(self, frame: Frame, heat: Gray, clock: str) -> None:
+        """Where the judgement of a picture looks, for the engineer."""
+        self.head.say(say("GRAD-CAM of {clock} - not live").format(clock=clock), Tone.CARE)
+        self._present(frame, None, heat)
+
     def show_measures(self, measuring: Measuring | None) -> None:
         """The measures' newest figures; None takes the panel away."""
         self.measures.setVisible(measuring is not None)

@@ -251,6 +251,10 @@ class SurgeonWindow(QWidget):
             if mine and seen is not None and frame is not None and self._is_current():
                 self.side.show_heat(frame, seen.probability, self._overlay(now_ns))
             return
+        if self.actions_.explained is not None:
+            explained, heat, clock = self.actions_.explained
+            self.side.show_explained(explained, heat, clock)
+            return
         kept = self.shelf.shown
         if kept is None:
             keys = self.profile.keys.store_reference
@@ -354,6 +358,7 @@ class SurgeonWindow(QWidget):
             event.ignore()
             return
         self._timer.stop()
+        self.actions_.explaining.close()
         if self.assistant is not None:
             self.assistant.close()
         event.accept()

@@ -41,6 +41,19 @@ class TorchEngine:
         self._torch = torch
         self._network = Deployed(network).eval()
 
+    def explain(self, image: Gray) -> Gray:
+        """Where the judgement looks, (h, w) uint8; see `orapp.pfnet.explain`.
+
+        Raises:
+            NotThere: monai is not installed.
+        """
+        check_image(image, self.identity)
+        try:
+            from orapp.pfnet.explain import grad_cam
+        except ImportError:
+            raise NotThere("monai is not installed", "install orapp[train]") from None
+        return grad_cam(self._network.network, image)
+
     def infer(self, image: Gray) -> Inference:
         """See `Engine.infer`."""
         check_image(image, self.identity)

@@ -46,16 +46,17 @@ def until_outlined(lit=True):
 
 
 def picture():
+    """The live half of the screen: the middle of its picture."""
     screen = look_at_the_screen()
-    height = screen.shape[0]
-    return screen[height // 6 : -height // 12]
+    height, width = screen.shape[:2]
+    return screen[height // 6 : -height // 8, : width // 2 - 8]
 
 
 def banner():
-    """Share of the band under the top strip that has the banner's colour."""
+    """Share of the band at the top of the live picture that has the banner's colour."""
     screen = look_at_the_screen()
-    height = screen.shape[0]
-    band = screen[round(height * 0.085) : round(height * 0.115)]
+    height, width = screen.shape[:2]
+    band = screen[round(height * 0.12) : round(height * 0.15), : width // 2 - 8]
     return share_of(band, theme.CARE)
 
 

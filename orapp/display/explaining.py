@@ -1,0 +1,68 @@
+"""Grad-CAM of the picture that is shown, computed by a child process: torch stays out of here."""
+
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PySide6.QtCore import QObject, QProcess
+
+from orapp.frames import Frame, Gray
+
+Found = Callable[[Frame, Gray | None, str], None]
+LONGEST_MS = 60_000
+
+
+class Explaining(QObject):
+    """Runs `orapp engine explain` on one frame at a time.
+
+    Args:
+        found: called in the GUI thread with the frame, and its heat map (h, w) uint8, or None and
+            what is wrong.
+    """
+
+    def __init__(self, found: Found) -> None:
+        super().__init__()
+        self._found = found
+        self._process: QProcess | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a child is computing."""
+        return self._process is not None
+
+    def start(self, frame: Frame, model: str) -> None:
+        """Starts a child for this frame; does nothing while one is at work."""
+        if self.busy:
+            return
+        folder = tempfile.TemporaryDirectory(prefix="orapp-explain-")
+        picture, heat = Path(folder.name) / "frame.png", Path(folder.name) / "heat.png"
+        cv2.imwrite(str(picture), frame.pixels)
+        process = self._process = QProcess(self)
+        process.setProgram(sys.executable)
+        told = ["-m", "orapp", "engine", "explain", str(picture), "--out", str(heat)]
+        process.setArguments([*told, "--model", model])
+
+        def over(*_: object) -> None:
+            if self._process is None:
+                return
+            self._process = None
+            seen = cv2.imread(str(heat), cv2.IMREAD_GRAYSCALE) if heat.exists() else None
+            said = bytes(process.readAllStandardError().data()).decode(errors="replace").strip()
+            folder.cleanup()
+            process.deleteLater()
+            why = said.splitlines()[-1].removeprefix("orapp: ") if said else "it has failed"
+            self._found(frame, None if seen is None else np.asarray(seen, np.uint8), why)
+
+        process.finished.connect(over)
+        process.errorOccurred.connect(over)
+        process.start()
+
+    def close(self) -> None:
+        """Ends what runs; nothing is found any more."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.waitForFinished(5000)
