@@ -262,7 +262,8 @@ def test_no_hard_grade_near_a_threshold(front, share, grades):
     m = measure(six_points(body((front, whole, 24), scale=8), "left"), share=share)
     found = genant(m)
     assert (found.lowest, found.highest) == grades
-    assert found.text.startswith(f"Genant {grades[0]}" + (" to" if len(set(grades)) > 1 else " ("))
+    told = f"Genant {grades[0]}" + (f" to {grades[1]} (" if len(set(grades)) > 1 else " (")
+    assert found.text.startswith("Genant not told (" if grades == (0, 3) else told)
     assert "against its own posterior height" in found.text
 
 
