@@ -33,14 +33,18 @@ from orapp.measure import (
     own_loss,
     six_points,
 )
-from orapp.measure.heights import METHOD_BAND, MODEL_BAND, grade_of
+from orapp.measure.heights import MODEL_BAND, grade_of
 from orapp.segment import Segmenter
+from orapp.sources.simulated import SimulatedRun, parse_options
+from tools.evaluate_demo import FIRST_SEED
 from tools.measured_truth import Truth, overlap, truths
 from tools.simulate_fluoroscopy.ct import take_apart
 from tools.simulate_fluoroscopy.patients import LAWS
 
 SAME_BODY = 0.3
 """An outline is of the broken body if it overlaps it by this much; others measure another body."""
+METHOD_BAND = 0.11
+"""As MODEL_BAND, of outlines of the true masks: the error of the six-point method alone."""
 COLUMNS = ("anterior", "middle", "posterior")
 
 
@@ -175,7 +179,7 @@ def repeats(cases: Sequence[Case]) -> tuple[NDArray[np.float64], list[bool], lis
 
 
 def bands(masks: Sequence[Case], model: Sequence[Case]) -> Iterator[str]:
-    """What the bands of orapp.measure have to be, so that 95 of 100 lie inside."""
+    """What the bands have to be, so that 95 of 100 lie inside."""
     for name, cases in (("METHOD_BAND", masks), ("MODEL_BAND", model)):
         error = np.abs(np.concatenate([(c.heights - c.true_heights) / c.root for c in cases]))
         yield f"{name}: {np.percentile(error, 95):.3f} ({len(error)} heights)"
@@ -190,6 +194,38 @@ def _area(case: Case) -> float:
     area = case.now.area_mm2
     assert area is not None
     return area.value
+
+
+def steadiness(segmenter: Segmenter, runs: int, size: int = 1024) -> Iterator[str]:
+    """How much heights and their change scatter over the exposures of the app's simulated C-arm."""
+    scatter, held = [], []
+    for seed in track(range(FIRST_SEED, FIRST_SEED + runs), "runs"):
+        run = SimulatedRun(parse_options(f"simulated:?seed={seed}&size={size}"))
+        found = [m for k in range(0, 180, 15) if (m := _exposure(run, k, segmenter)) is not None]
+        if len(found) < 2:
+            continue
+        heights = np.array([_values(m) for m in found])
+        scatter.extend(100 * heights.std(axis=0, ddof=1) / heights.mean(axis=0))
+        for now in found[1:]:
+            held.extend(not b for b in change_since(Baseline(found[0], 0, 0), now).is_beyond_band)
+    middle, high = np.percentile(scatter, (50, 95))
+    yield (
+        f"\n{runs} simulated runs, 12 exposures each, nothing changes: SD of a height over a run "
+        f"{middle:.1f} % of it (median; 95th percentile {high:.1f} %); the band of the change "
+        f"holds 0 in {np.mean(held):.3f} of {len(held)}"
+    )
+
+
+def _exposure(run: SimulatedRun, exposure: int, segmenter: Segmenter) -> Measures | None:
+    mask = run.truth(exposure)
+    seen = segmenter.segment(Frame(exposure, run.picture(exposure), 0, exposure)).outlines
+    found = max(seen, key=lambda o: overlap(o, mask), default=None)
+    if found is None or overlap(found, mask) < SAME_BODY:
+        return None
+    try:
+        return measure(six_points(found))
+    except OrappError:
+        return None
 
 
 def wedges(masks: Sequence[Case], model: Sequence[Case]) -> Iterator[str]:
@@ -232,13 +268,16 @@ def main() -> None:
     arguments.add_argument("--anatomy", type=Path, required=True, help="anatomy.npz")
     arguments.add_argument("--split", choices=("external", "val"), default="external")
     arguments.add_argument("--most", type=int, default=1000, help="patients")
+    arguments.add_argument("--runs", type=int, default=20, help="of the simulated C-arm")
     arguments.add_argument("--model", default="pfnet-lite")
     given = arguments.parse_args()
     anatomy = take_apart(Path(), given.anatomy)
     all_truth = list(track(truths(given.data, anatomy, given.split, given.most), "patients"))
     with open_engine(EngineSpec(given.model, "openvino")) as engine:
-        model, counts = by_model(all_truth, Segmenter(engine))
-    print("\n".join(report(by_mask(all_truth), model, counts)))
+        segmenter = Segmenter(engine)
+        model, counts = by_model(all_truth, segmenter)
+        steady = list(steadiness(segmenter, given.runs))
+    print("\n".join([*report(by_mask(all_truth), model, counts), *steady]))
 
 
 if __name__ == "__main__":

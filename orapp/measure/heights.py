@@ -16,8 +16,6 @@ from orapp.measure.points import SixPoints
 MODEL_BAND = 0.25
 """95 of 100 heights from outlines of pfnet-lite lie this close to the truth; as a part of the
 square root of the outline's area. Of simulated validation pictures (tools/measure_accuracy)."""
-METHOD_BAND = 0.11
-"""The same for outlines of the true masks: the error of the six-point method alone."""
 AREA_BAND = 0.20
 """95 of 100 areas by pfnet-lite differ from the true mask's by less than this part of it."""
 THRESHOLDS = (20.0, 25.0, 40.0)
@@ -130,7 +128,7 @@ def measure(
     Args:
         points: of `six_points`, dragged ones included: their band is not made smaller.
         mm_per_px: calibration, more than 0, or None.
-        share: `MODEL_BAND` for outlines of pfnet-lite, `METHOD_BAND` for true outlines.
+        share: of other outlines than pfnet-lite's, measured as docs/measures.md says.
 
     Raises:
         OrappError: points lie so close to each other that there is no height.
@@ -138,7 +136,7 @@ def measure(
     if mm_per_px is not None and not (math.isfinite(mm_per_px) and mm_per_px > 0):
         raise ValueError(f"mm_per_px is {mm_per_px}, and not more than 0")
     long = [float(v) for v in np.hypot(*(points.upper - points.lower).T)]
-    if not min(long) >= 1.0:
+    if not all(1.0 <= v < math.inf for v in long):
         raise OrappError("two of the points lie on each other", "drag them apart")
     band = share * math.sqrt(max(points.area_px, 0.0))
     front, middle, rear = (Reading(value, band) for value in long)
@@ -189,10 +187,14 @@ class GenantRange:
 
     @property
     def text(self) -> str:
-        """Such as `Genant 1 to 3 (31 ± 9 % lost, against its own posterior height)`."""
+        """Such as `Genant 1 to 3 (31 ± 9 % lost, against its own posterior height)`.
+
+        Where every grade lies in the band, it says that none can be told.
+        """
         grades = f"{self.lowest}" + (f" to {self.highest}" if self.highest > self.lowest else "")
-        about = f"{self.lost.value:.0f} ± {self.lost.band:.0f} % lost, against {self.against}"
-        return f"Genant {grades} ({about})"
+        told = "Genant " + (grades if self.highest - self.lowest < 3 else "not told")
+        lost = f"{self.lost.value:.0f} ± {self.lost.band:.0f} % lost"
+        return f"{told} ({lost}, against {self.against})"
 
 
 def genant(measures: Measures, reference: Measures | None = None) -> GenantRange:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orapp.errors import OrappError
-from orapp.frames import Outline
+from orapp.frames import Outline, Polygon
 
 Points = NDArray[np.float64]
 Head = Literal["up", "right", "down", "left"]
@@ -69,7 +69,12 @@ class SixPoints:
         return self.points[3:]
 
 
-def six_points(outline: Outline, anterior: Side | None = None, head: Head = "up") -> SixPoints:
+def six_points(
+    outline: Outline,
+    anterior: Side | None = None,
+    head: Head = "up",
+    frame_size: tuple[int, int] | None = None,
+) -> SixPoints:
     """Fits the six points to the closed outline of one body on a lateral view.
 
     The corners are where the outline reaches furthest towards the corners of its own
@@ -87,10 +92,14 @@ def six_points(outline: Outline, anterior: Side | None = None, head: Head = "up"
         outline: in frame pixels.
         anterior: side of the patient's front, seen with the head up, or None.
         head: where in the frame the patient's head is, to within 45 degrees.
+        frame_size: (H, W) of the frame: refuses an outline that its edge cuts. A cut by the
+            shutter is not seen.
 
     Raises:
-        OrappError: the outline is too small, or has not the shape of a body.
+        OrappError: the outline is too small, is cut, or has not the shape of a body.
     """
+    if frame_size is not None and _is_cut(outline.points, frame_size):
+        raise OrappError("the picture's edge cuts the body", "show all of it")
     turn = _turn(head)
     ring = _even(np.asarray(outline.points, np.float64) @ turn.T)
     corners = _corners(ring)
@@ -182,6 +191,12 @@ def _middles(ring: Points, corners: Points) -> tuple[Points, Points]:
     if not (near & above).any() or not (near & ~above).any():
         raise OrappError(*NO_BODY)
     return upper + down * along[near & above].mean(), upper + down * along[near & ~above].mean()
+
+
+def _is_cut(points: Polygon, frame_size: tuple[int, int]) -> bool:
+    """Whether the outline comes within a pixel of the frame's edge."""
+    last = np.array([frame_size[1] - 1, frame_size[0] - 1])
+    return bool((points <= 1).any() or (points >= last - 1).any())
 
 
 def _check(ring: Points, corners: Points) -> None:
