@@ -384,6 +384,8 @@ def _told(write: Callable[[], Written]) -> Written:
         return write()
     except (OSError, av.FFmpegError) as error:
         raise _unwritable(error) from None
+    except ValueError as error:
+        raise OrappError(str(error), "record another source") from None
 
 
 def _unwritable(error: Exception) -> OrappError:
