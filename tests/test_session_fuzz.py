@@ -95,33 +95,33 @@ damages = st.tuples(
 )
 
 
+def flipped(data, start, extra):
+    changed = bytes([data[start] ^ (1 << extra[0] % 8)]) if data else b""
+    return data[:start] + changed + data[start + 1 :]
+
+
 def damage(folder, name, how, place, other, extra):
     path = folder / name
     if not path.is_file():
         return
     data = path.read_bytes()
     start, stop = sorted((int(place * len(data)), int(other * len(data))))
-    if how == "flip" and data:
-        flipped = data[start] ^ (1 << extra[0] % 8)
-        path.write_bytes(data[:start] + bytes([flipped]) + data[start + 1 :])
-    elif how == "cut":
-        path.write_bytes(data[:start])
-    elif how == "drop":
-        path.write_bytes(data[:start] + data[stop:])
-    elif how == "put":
-        path.write_bytes(data[:start] + extra + data[start:])
-    elif how == "zero":
-        path.write_bytes(data[:start] + bytes(stop - start) + data[stop:])
-    elif how == "twice":
-        path.write_bytes(data[:stop] + data[start:])
-    elif how == "swap":
-        other_file = folder / FILES[extra[0] % len(FILES)]
-        if other_file.is_file() and other_file != path:
-            shutil.copy(other_file, path)
+    swapped = folder / FILES[extra[0] % len(FILES)]
+    changed = {
+        "flip": lambda: flipped(data, start, extra),
+        "cut": lambda: data[:start],
+        "drop": lambda: data[:start] + data[stop:],
+        "put": lambda: data[:start] + extra + data[start:],
+        "zero": lambda: data[:start] + bytes(stop - start) + data[stop:],
+        "twice": lambda: data[:stop] + data[start:],
+        "swap": lambda: swapped.read_bytes() if swapped.is_file() else data,
+    }
+    if how in changed:
+        path.write_bytes(changed[how]())
     else:
         path.unlink()
-        if how == "folder":
-            path.mkdir()
+    if how == "folder":
+        path.mkdir()
 
 
 @FUZZED
