@@ -6,7 +6,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,8 +56,8 @@ class RecordingLimits:
 
     Attributes:
         frames, frame_bytes: that may wait to be written.
-        behind_s: nor may the oldest that waits be older than this: what waits dies with the
-            process, and that may be the last second at most (C5), less `SYNC_S` for a power cut.
+        behind_s: nor may a frame wait longer than this, as far as can be foreseen: what waits
+            dies with the process, and that may be the last second at most (C5).
         lines: segmentations, events and stamps that may wait.
         low_bytes: the disk is low with less than this free.
         least_bytes: the recording stops with less than this free.
@@ -88,6 +87,7 @@ class Backlog:
         self._items: deque[Frame | Write] = deque()
         self._frames: deque[Frame] = deque()
         self._bytes = 0
+        self._begun_ns = self._frame_ns = 0
         self._gap: tuple[int, int] | None = None
         self._closed = False
         self.dropped_frames = self.dropped_lines = 0
@@ -137,6 +137,7 @@ class Backlog:
         """The oldest item, left in its place until `done`; None once it is closed and empty."""
         with self._changed:
             self._changed.wait_for(lambda: self._items or self._closed)
+            self._begun_ns = time.monotonic_ns()
             return self._items[0] if self._items else None
 
     def done(self) -> None:
@@ -144,6 +145,8 @@ class Backlog:
         with self._changed:
             if isinstance(self._items.popleft(), Frame):
                 self._bytes -= self._frames.popleft().pixels.nbytes
+                took_ns = time.monotonic_ns() - self._begun_ns
+                self._frame_ns += (took_ns - self._frame_ns) // 4  # a hiccup is soon forgotten
 
     def give_up(self) -> tuple[int, int] | None:
         """Drops everything; first and last index of the frames that will not be recorded."""
@@ -159,10 +162,12 @@ class Backlog:
 
     def _is_full(self, frame: Frame) -> bool:
         limits, waiting = self._limits, self._frames
+        behind_ns = limits.behind_s * 1e9
         return bool(waiting) and (
             len(waiting) >= limits.frames
             or self._bytes + frame.pixels.nbytes > limits.frame_bytes
-            or frame.captured_ns - waiting[0].captured_ns > limits.behind_s * 1e9
+            or frame.captured_ns - waiting[0].captured_ns > behind_ns
+            or (len(waiting) + 1) * self._frame_ns > behind_ns
         )
 
     def _end_gap(self) -> None:
@@ -333,16 +338,14 @@ class Recorder:
     def _keep_synced(self, writer: SessionWriter) -> None:
         """In a thread of its own, so that a slow flush holds up neither frames nor their lines."""
         looked_ns = 0
-        with suppress(OSError):
+        try:
             while not self._over.wait(SYNC_S):
-                try:
-                    writer.sync()
-                except OrappError as error:
-                    self._fail(error.what)
-                    return
+                writer.sync()
                 if time.monotonic_ns() - looked_ns > LOOK_S * 1e9:
                     looked_ns = time.monotonic_ns()
                     self._look_at_disk()
+        except Exception as error:
+            self._fail(_reason(error))
 
     def _look_at_disk(self) -> None:
         assert self._folder is not None
@@ -371,5 +374,7 @@ def _reason(error: Exception) -> str:
     """For the status; what is nobody's disk is a fault of ours, and goes to the log whole."""
     if isinstance(error, OrappError):
         return error.what
+    if isinstance(error, OSError):
+        return f"the recording can't be written ({(error.strerror or 'unknown reason').lower()})"
     log.error("the recorder failed", exc_info=error)
     return f"the recorder failed ({type(error).__name__})"

@@ -92,11 +92,13 @@ class SessionWriter:
 
     def _begin(self, data: bytes) -> ChainWriter:
         self._folder.mkdir(parents=True, exist_ok=True)
+        lines = ChainWriter(self._folder / "events.jsonl", data)
+        lines.sync()
+        sync_folder(self._folder)  # a head without its lines would look like damage
         with (self._folder / "session.json").open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        lines = ChainWriter(self._folder / "events.jsonl", data)
         sync_folder(self._folder)
         return lines
 
