@@ -77,8 +77,9 @@ Write = Callable[[SessionWriter], None]
 class Backlog:
     """What waits to be written. Never blocks.
 
-    Drop policy: when full, the newest frame is dropped, and its index goes into a gap that is
-    written in its place; of lines the newest is dropped, and counted.
+    Drop policy: when full, or fuller than the disk turns out to be able to write in time, the
+    newest frames are dropped, and their indexes go into a gap that is written in their place; of
+    lines the newest is dropped, and counted.
     """
 
     def __init__(self, limits: RecordingLimits) -> None:
@@ -89,6 +90,7 @@ class Backlog:
         self._bytes = 0
         self._begun_ns = self._frame_ns = 0
         self._gap: tuple[int, int] | None = None
+        self._gap_end = -1
         self._closed = False
         self.dropped_frames = self.dropped_lines = 0
 
@@ -147,6 +149,20 @@ class Backlog:
                 self._bytes -= self._frames.popleft().pixels.nbytes
                 took_ns = time.monotonic_ns() - self._begun_ns
                 self._frame_ns += (took_ns - self._frame_ns) // 4  # a hiccup is soon forgotten
+                self._shed()
+
+    def _shed(self) -> None:
+        """Drops what came while the disk was thought to be quicker, back to the last gap."""
+        frames = self._frames
+        while frames and self._takes_long(len(frames)) and frames[-1].index > self._gap_end:
+            frame = frames.pop()
+            self._items = deque(item for item in self._items if item is not frame)
+            self._bytes -= frame.pixels.nbytes
+            self.dropped_frames += 1
+            self._gap = frame.index, self._gap[1] if self._gap else frame.index
+
+    def _takes_long(self, frames: int) -> bool:
+        return frames * self._frame_ns > self._limits.behind_s * 1e9
 
     def give_up(self) -> tuple[int, int] | None:
         """Drops everything; first and last index of the frames that will not be recorded."""
@@ -162,17 +178,17 @@ class Backlog:
 
     def _is_full(self, frame: Frame) -> bool:
         limits, waiting = self._limits, self._frames
-        behind_ns = limits.behind_s * 1e9
         return bool(waiting) and (
             len(waiting) >= limits.frames
             or self._bytes + frame.pixels.nbytes > limits.frame_bytes
-            or frame.captured_ns - waiting[0].captured_ns > behind_ns
-            or (len(waiting) + 1) * self._frame_ns > behind_ns
+            or frame.captured_ns - waiting[0].captured_ns > limits.behind_s * 1e9
+            or self._takes_long(len(waiting) + 1)
         )
 
     def _end_gap(self) -> None:
         gap, self._gap = self._gap, None
         if gap is not None:
+            self._gap_end = gap[1]
             self._items.append(lambda writer: writer.gap(*gap, TOO_SLOW))
 
 
@@ -263,7 +279,8 @@ class Recorder:
 
     def presented(self, index: int, presented_ns: int, style: str | None) -> None:
         """A frame was painted, with what style of outline, if any."""
-        self._backlog.put(lambda writer: writer.presented(index, presented_ns, style))
+        if self._writer is not None:  # before the first frame there is nothing to have shown
+            self._backlog.put(lambda writer: writer.presented(index, presented_ns, style))
 
     def ask_to_stop(self, why: str) -> None:
         """Takes nothing more, writes what waits, and ends by itself."""
@@ -290,11 +307,11 @@ class Recorder:
             self._fail(_reason(error))
         finally:
             self._over.set()
-            self._ended_ns = time.monotonic_ns()
             if self._error:
                 self._events.add("recording", f"recording stopped: {self._error}")
             else:
                 self._events.add("recording", f"recording ended: {self._why}")
+            self._ended_ns = time.monotonic_ns()
 
     def _record(self) -> None:
         assert self._folder is not None
