@@ -476,3 +476,16 @@ def test_a_gap_is_no_loss_of_the_signal(tmp_path):
     assert len(got) == 8
     assert grabber.error is None
     assert not any("no signal" in event.text for event in events.all())
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_hours_of_films_keep_few_files_open(tmp_path):
+    writer = SessionWriter(tmp_path / "s", session_head(SOURCE))
+    most = 0
+    for frame in frames(12, step_ns=600_000_000_000):
+        writer.frame(frame)
+        links = [str(fd.readlink()) for fd in Path("/proc/self/fd").iterdir() if fd.is_symlink()]
+        most = max(most, sum(link.startswith(str(tmp_path)) for link in links))
+    writer.close("done")
+    assert most <= 3
+    assert all_same(read(tmp_path / "s"), frames(12, step_ns=600_000_000_000))
