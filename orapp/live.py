@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from orapp.backlog import RecordingLimits
 from orapp.engines import EngineSpec
 from orapp.engines.trust import check_model
 from orapp.errors import OrappError
@@ -18,7 +19,7 @@ from orapp.grab import FrameGrabber
 from orapp.latency import FrameCounts, LatencyLog
 from orapp.latest import Latest
 from orapp.overlay import NO_VIEW_AFTER_S, OverlayRules, SceneStart, ViewWatch
-from orapp.record import Recorder, RecordingLimits, RecordingStatus
+from orapp.record import Recorder, RecordingStatus
 from orapp.session import session_head
 from orapp.sources import Source
 from orapp.worker import SegmentationProcess, WorkerLimits

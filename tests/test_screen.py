@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
 
+from orapp.backlog import RecordingLimits
 from orapp.display import theme
 from orapp.display.controls import ACTIONS, BUTTONS
 from orapp.display.view import fit
 from orapp.errors import OrappError
 from orapp.frames import Signal
-from orapp.record import RecordingLimits
 from orapp.session import SessionReader
 from orapp.settings import Keys, Screen, SiteProfile
 from tests.sources import exposure_of

@@ -19,6 +19,7 @@ from PySide6.QtCore import QBuffer, QIODevice
 from PySide6.QtWidgets import QApplication, QWidget
 from rich.progress import track
 
+from orapp.backlog import RecordingLimits
 from orapp.display.language import use_language
 from orapp.display.run import application_for
 from orapp.display.window import SurgeonWindow
@@ -26,7 +27,6 @@ from orapp.engines import EngineSpec
 from orapp.frames import AiState
 from orapp.live import LiveSession
 from orapp.overlay import OverlayRules
-from orapp.record import RecordingLimits
 from orapp.settings import Measures, OutlineRules, Screen, SiteProfile
 from orapp.sources import open_source
 

@@ -19,6 +19,7 @@ import PySide6
 
 from orapp.display.controls import ACTIONS, BUTTONS
 from orapp.display.language import CONTEXT, FOLDER
+from orapp.display.measuring import UNSURE
 from orapp.display.reference import Kind
 from orapp.display.strip import FootStrip
 from orapp.display.words import STATES
@@ -26,7 +27,14 @@ from orapp.display.words import STATES
 
 def texts() -> list[str]:
     """Every English text of the screen, in the order of the source."""
-    found = [*STATES, *ACTIONS.values(), *BUTTONS.values(), *map(str, Kind), FootStrip.NOTICE]
+    found = [
+        *STATES,
+        *ACTIONS.values(),
+        *BUTTONS.values(),
+        *map(str, Kind),
+        FootStrip.NOTICE,
+        UNSURE,
+    ]
     for path in sorted(FOLDER.parent.glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):

@@ -12,6 +12,7 @@ from orapp.frames import Frame, Overlay, OverlayStyle, Polygon, Signal
 from orapp.measure import (
     Baseline,
     Change,
+    GenantRange,
     Measures,
     Reading,
     Trend,
@@ -20,8 +21,13 @@ from orapp.measure import (
     genant,
     measure,
     six_points,
+    widened,
 )
 from orapp.settings import Measures as Choices
+
+LEAST_PROBABILITY = 0.93
+"""Outlines with a lower mean erred two to three times as far (docs/measures.md)."""
+UNSURE = "the outline is too unsure to be measured"
 
 
 class Measuring:
@@ -68,13 +74,19 @@ class Measuring:
     def _measure(self, frame: Frame, overlay: Overlay) -> None:
         self._exposure, self._frame_index = frame.exposure, overlay.frame_index
         self.now, self.why_not = None, ""
+        outline, choices = overlay.outlines[0], self._choices
+        if outline.mean_probability < LEAST_PROBABILITY:
+            self.why_not = UNSURE
+            return
         try:
-            points = six_points(overlay.outlines[0], self._choices.anterior, self._choices.head)
-            self.now = measure(points, self._choices.mm_per_px)
+            size = frame.pixels.shape
+            points = six_points(outline, choices.anterior, choices.head, size)
+            fresh = measure(points, choices.mm_per_px)
         except OrappError as error:
             self.why_not = error.what
             return
-        self.trend.add(frame.captured_ns, frame.exposure, self.now)
+        self.trend.add(frame.captured_ns, frame.exposure, fresh)
+        self.now = widened(fresh, self.trend.scatter_px())
 
     def points_on(self, frame: Frame | None, *, still: bool) -> Polygon | None:
         """(6, 2) float32 in frame pixels, if they were measured on this frame's exposure.
@@ -129,7 +141,7 @@ def lines(measuring: Measuring, say: Say) -> list[str]:
     """What the panel says, line by line."""
     now = measuring.now
     if now is None:
-        return [measuring.why_not or say("no outline to measure on this picture")]
+        return [say(measuring.why_not) or say("no outline to measure on this picture")]
     unit = "px" if now.mm_per_px is None else "mm"
     heights = now.heights_mm or now.heights
     named = [(_SHORT[n], h) for n, h in zip(now.names, heights, strict=True)]
@@ -143,18 +155,25 @@ def lines(measuring: Measuring, say: Say) -> list[str]:
     )
     area = now.area_mm2 or now.area_px
     grade = genant(now)
-    grades = (
-        f"{grade.lowest}" if grade.lowest == grade.highest else f"{grade.lowest}-{grade.highest}"
-    )
     said.append(
-        say("area {area} {unit}²   Genant {grades} by its own highest end").format(
-            area=_about(area), unit=unit, grades=grades
+        say("area {area} {unit}²").format(area=_about(area), unit=unit)
+        + "   "
+        + say("lost {lost} % against its own highest end, {grade}").format(
+            lost=_about(grade.lost), grade=_grade(grade, say)
         )
     )
     said.append(_change_line(measuring, say))
     if now.corrected:
         said.append(say("POINTS CORRECTED BY HAND"))
     return said
+
+
+def _grade(grade: GenantRange, say: Say) -> str:
+    """No hard grade where a threshold lies in the band, and none at all where all of them do."""
+    if grade.highest - grade.lowest >= 3:
+        return say("Genant not told")
+    grades = "-".join(str(g) for g in sorted({grade.lowest, grade.highest}))
+    return say("Genant {grades}").format(grades=grades)
 
 
 def _change_line(measuring: Measuring, say: Say) -> str:
@@ -172,4 +191,5 @@ def _change_line(measuring: Measuring, say: Say) -> str:
 
 
 def _about(reading: Reading, digits: int = 0) -> str:
-    return f"{reading.value:.{digits}f} ± {reading.band:.{digits}f}"
+    value = round(reading.value, digits) + 0.0  # no -0
+    return f"{value:.{digits}f} ± {reading.band:.{digits}f}"

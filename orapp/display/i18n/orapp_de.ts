@@ -124,6 +124,10 @@
       <translation>Wahrscheinlichkeitskarte (für die Technik)</translation>
     </message>
     <message>
+      <source>where the judgement looks (for the engineer)</source>
+      <translation>worauf das Urteil schaut (für die Technik)</translation>
+    </message>
+    <message>
       <source>full screen</source>
       <translation>Vollbild</translation>
     </message>
@@ -204,6 +208,10 @@
       <translation>Nur für die Forschung - kein Medizinprodukt</translation>
     </message>
     <message>
+      <source>the outline is too unsure to be measured</source>
+      <translation>der Umriss ist zu unsicher zum Messen</translation>
+    </message>
+    <message>
       <source>RECORDING - quit once more to stop it and leave; it goes on by itself</source>
       <translation>AUFZEICHNUNG LÄUFT - noch einmal beenden stoppt sie und schließt; sonst läuft sie weiter</translation>
     </message>
@@ -260,8 +268,16 @@
       <translation>auf diesem Bild ist nichts gemessen</translation>
     </message>
     <message>
+      <source>looking where the judgement looks</source>
+      <translation>es wird berechnet, worauf das Urteil schaut</translation>
+    </message>
+    <message>
       <source>RECORDING {time}</source>
       <translation>AUFZEICHNUNG {time}</translation>
+    </message>
+    <message>
+      <source>not explained: {why}</source>
+      <translation>nicht erklärt: {why}</translation>
     </message>
     <message>
       <source>not recording</source>
@@ -308,12 +324,20 @@
       <translation>Verlauf</translation>
     </message>
     <message>
+      <source>Genant not told</source>
+      <translation>Genant nicht bestimmbar</translation>
+    </message>
+    <message>
       <source>no baseline set</source>
       <translation>kein Ausgangswert gesetzt</translation>
     </message>
     <message>
       <source>POINTS CORRECTED BY HAND</source>
       <translation>PUNKTE VON HAND KORRIGIERT</translation>
+    </message>
+    <message>
+      <source>Genant {grades}</source>
+      <translation>Genant {grades}</translation>
     </message>
     <message>
       <source>since baseline: {change}</source>
@@ -324,12 +348,16 @@
       <translation>kein Umriss zum Messen auf diesem Bild</translation>
     </message>
     <message>
-      <source>area {area} {unit}²   Genant {grades} by its own highest end</source>
-      <translation>Fläche {area} {unit}²   Genant {grades} nach der eigenen höchsten Kante</translation>
-    </message>
-    <message>
       <source>wedge {angle}°</source>
       <translation>Keil {angle}°</translation>
+    </message>
+    <message>
+      <source>lost {lost} % against its own highest end, {grade}</source>
+      <translation>Verlust {lost} % gegen die eigene höchste Kante, {grade}</translation>
+    </message>
+    <message>
+      <source>area {area} {unit}²</source>
+      <translation>Fläche {area} {unit}²</translation>
     </message>
     <message>
       <source>PROBABILITY MAP - engineer's view, not live</source>
@@ -342,6 +370,10 @@
     <message>
       <source>NO REFERENCE YET: {key} stores one</source>
       <translation>NOCH KEINE REFERENZ: {key} speichert eine</translation>
+    </message>
+    <message>
+      <source>GRAD-CAM of {clock} - not live</source>
+      <translation>GRAD-CAM von {clock} - nicht live</translation>
     </message>
     <message>
       <source>no case id</source>
@@ -404,10 +436,6 @@
       <translation>gehalten {age} s</translation>
     </message>
     <message>
-      <source>video {rate}/s</source>
-      <translation>Video {rate}/s</translation>
-    </message>
-    <message>
       <source>last picture {clock}</source>
       <translation>letztes Bild {clock}</translation>
     </message>
@@ -418,6 +446,10 @@
     <message>
       <source>{rate} pulses/s</source>
       <translation>{rate} Pulse/s</translation>
+    </message>
+    <message>
+      <source>video {rate}/s</source>
+      <translation>Video {rate}/s</translation>
     </message>
     <message>
       <source>picture {age} ms</source>
