@@ -1,28 +1,39 @@
 """The command line: wires the parts, prints one sentence on an error, sets the exit code."""
 
 import io
-import json
 import logging
-import math
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 import orapp
 from orapp.cli_engine import app as engine_app
+from orapp.cli_replay import replay
+from orapp.cli_run import (
+    EngineName,
+    EngineOption,
+    FullScreen,
+    Headless,
+    Language,
+    Model,
+    Profile,
+    Report,
+    Screenshot,
+    Seconds,
+    check_run,
+    show_and_report,
+    site_profile,
+)
 from orapp.cli_session import app as session_app
 from orapp.engines import EngineSpec
 from orapp.errors import OrappError
-from orapp.files import check_writable, replace_file
-from orapp.settings import SiteProfile, load_profile
 
 app = typer.Typer(
     help="Outlines acute vertebral fractures in live fluoroscopy. "
@@ -35,15 +46,7 @@ app = typer.Typer(
 
 app.add_typer(engine_app, name="engine")
 app.add_typer(session_app, name="session")
-
-
-class EngineName(StrEnum):
-    """Engines by their names on the command line."""
-
-    AUTO = "auto"
-    TENSORRT = "tensorrt"
-    OPENVINO = "openvino"
-    TORCH = "torch"
+app.command()(replay)
 
 
 class Mode(StrEnum):
@@ -59,23 +62,17 @@ Source = Annotated[
         help="simulated:[?options], v4l2:DEVICE, file:VIDEO, dicom:PATH or session:FOLDER"
     ),
 ]
-Model = Annotated[str, typer.Option(help="A model that ships, or a folder with a manifest.toml")]
-EngineOption = Annotated[EngineName, typer.Option(help="What computes")]
 
 
 @app.command()
 def live(
     source: Source = "simulated:",
-    seconds: Annotated[
-        float | None, typer.Option(min=0.1, max=1e6, help="End after so long; else when you quit")
-    ] = None,
-    headless: Annotated[bool, typer.Option("--headless", help="Paint on no screen")] = False,
-    full_screen: Annotated[bool, typer.Option("--full-screen", help="Cover the screen")] = False,
-    report: Annotated[Path | None, typer.Option(help="Write the run's figures, JSON")] = None,
-    screenshot: Annotated[
-        Path | None, typer.Option(help="Write the window at the end, PNG")
-    ] = None,
-    profile: Annotated[Path | None, typer.Option(help="The site's profile, TOML")] = None,
+    seconds: Seconds = None,
+    headless: Headless = False,
+    full_screen: FullScreen = False,
+    report: Report = None,
+    screenshot: Screenshot = None,
+    profile: Profile = None,
     case: Annotated[str, typer.Option(help="Id of the case for the case line; never a name")] = "",
     record: Annotated[
         Path | None, typer.Option(help="Record from the start, into a new folder in this one")
@@ -90,7 +87,7 @@ def live(
     assistant: Annotated[
         bool, typer.Option("--assistant", help="A second window for the assistant")
     ] = False,
-    language: Annotated[str | None, typer.Option(help="The screen's language: en or de")] = None,
+    language: Language = None,
     model: Model = "pfnet-lite",
     engine: EngineOption = EngineName.AUTO,
     engine_delay_ms: Annotated[
@@ -101,75 +98,32 @@ def live(
     ] = 0,
 ) -> None:
     """Show a live or recorded run with the fracture outlined."""
-    from orapp.display.run import RunOptions, run_live
+    from orapp.display.run import RunOptions
     from orapp.live import LiveSession
     from orapp.sources import open_source
 
-    if seconds is not None and not math.isfinite(seconds):
-        raise OrappError("--seconds is no number", "give seconds, or leave it out")
-    for path in (report, screenshot):
-        if path is not None:
-            check_writable(path)
+    check_run(seconds, report, screenshot)
     spec = EngineSpec(model, engine.value, engine_delay_ms, engine_raise_at)
-    site = _site(profile, mode, max_outline_age_ms, assistant=assistant, language=language)
+    outline = {"mode": mode and mode.value, "max_age_ms": max_outline_age_ms}
+    site = site_profile(profile, outline, {"assistant": assistant or None, "language": language})
     rules = site.outline.rules()
     frames = open_source(source)
-
-    made: list[LiveSession] = []
 
     def make(on_news: Callable[[], None]) -> LiveSession:
         session = LiveSession(frames, spec, rules=rules, on_news=on_news)
         if record is not None:
             session.start_recording(record, _case(case))
-        made.append(session)
         return session
 
     length = seconds or 0.0
     options = RunOptions(length, headless, full_screen, screenshot, site, _case(case), record)
-    figures, error = run_live(make, options)
-    if report is not None:
-        text = json.dumps(figures, indent=2) + "\n"
-        try:
-            replace_file(report, lambda part: _write(part, text))
-        except OrappError as unwritten:
-            error = error or unwritten
-    _print_summary(figures, made[0].recording_folder)
-    if error is not None:
-        raise error
-
-
-def _site(
-    profile: Path | None,
-    mode: Mode | None,
-    max_outline_age_ms: float | None,
-    *,
-    assistant: bool,
-    language: str | None,
-) -> SiteProfile:
-    """The site's profile, with what the command line says otherwise."""
-    site = load_profile(profile)
-    outline: dict[str, Any] = {"mode": mode and mode.value, "max_age_ms": max_outline_age_ms}
-    screen: dict[str, Any] = {"assistant": assistant or None, "language": language}
-    return site.model_copy(
-        update={
-            "outline": site.outline.model_copy(update=_given(outline)),
-            "screen": site.screen.model_copy(update=_given(screen)),
-        }
-    )
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
+    show_and_report(make, options, report)
 
 
 def _case(case: str) -> str:
     if len(case) > 40 or not case.isprintable():
         raise OrappError("--case is no id", "give at most 40 letters and figures, never a name")
     return case.strip()
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text)
 
 
 @app.command()
@@ -194,41 +148,6 @@ def segment(
             outlined += bool(seen.outlines)
             progress.advance(task)
     print(f"{frames} frames, {outlined} with an outline; masks and results.jsonl in {out}")
-
-
-def _print_summary(figures: dict[str, Any], folder: Path | None) -> None:
-    """A few lines that tell whether the run was good."""
-    frames, outlines, latency = figures["frames"], figures["outlines"], figures["latency_ms"]
-    table = Table.grid(padding=(0, 2))
-    shown, outline = latency["capture_to_shown"], latency["capture_to_outline_shown"]
-    lost = frames["dropped_before_display"]
-    unsegmented = frames["dropped_before_segmentation"]
-    table.add_row(
-        "frames", f"{frames['captured']} captured, {frames['shown']} shown, {lost} not shown"
-    )
-    table.add_row(
-        "outlines",
-        f"on {outlines['frames_with']} frames, {outlines['mispaired']} mispaired, "
-        f"{unsegmented} exposures not segmented",
-    )
-    table.add_row("picture", _spread(shown) + " from capture to screen")
-    table.add_row("outline", _spread(outline) + " from capture to screen")
-    backend = figures["engine"]["backend"] or "never ready"
-    restarts = figures["engine"]["restarts"]
-    table.add_row("engine", f"{figures['engine']['name'] or '-'} on {backend}, {restarts} restarts")
-    if folder is not None:
-        recording = figures["recording"]
-        told = f"{recording['frames']} frames, {recording['dropped']} not recorded"
-        table.add_row("recording", told + (recording["error"] and f"; {recording['error']}"))
-    Console(highlight=False, soft_wrap=True).print(table)
-    if folder is not None:
-        print(f"recorded in {folder}")
-
-
-def _spread(ms: dict[str, float | None]) -> str:
-    if ms["p50"] is None:
-        return "never"
-    return f"p50 {ms['p50']:.1f} ms, p99 {ms['p99']:.1f} ms, max {ms['max']:.1f} ms"
 
 
 def _version(asked: bool) -> None:

@@ -157,18 +157,20 @@ def is_plain_file(path: Path) -> bool:
         return False
 
 
-def read_film(path: Path) -> Iterator[tuple[int, Gray | None]]:
+def read_film(path: Path, from_ms: int = 0) -> Iterator[tuple[int, Gray | None]]:
     """Every frame up to where the file is cut: its time in ms, and (H, W) uint8.
 
     None in place of a picture that is damaged. Ends where nothing more can be read; of a file
-    that is no such film nothing comes.
+    that is no such film nothing comes. What lies before `from_ms` is not decoded.
     """
     with suppress(*UNREADABLE), _open(path) as container:
         stream = _stream(container)
         if stream is None:
             return
         for packet in _packets(container, stream):
-            yield _time_ms(packet), _decode(packet)
+            time_ms = _time_ms(packet)
+            if time_ms >= from_ms:
+                yield time_ms, _decode(packet)
 
 
 def film_times(path: Path) -> list[int]:

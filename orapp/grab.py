@@ -58,7 +58,7 @@ class FrameGrabber:
         self._scene = SceneWatch()
         self._captured = self._repeats = self._watcher_errors = 0
         self._exposure = -1
-        self._last_picture_ns = 0
+        self._last_picture_ns = self._seen_ns = 0
         self._ended = False
         self._error: OrappError | None = None
 
@@ -158,7 +158,7 @@ class FrameGrabber:
             self._scene = self._new_scene()
         self._last_picture_ns = now_ns
         self._note_size(picture)
-        look = self._scene.look(picture.pixels, now_ns)
+        look = self._scene.look(picture.pixels, self._scene_ns(picture, now_ns))
         self._exposure += look.exposure_changed
         self._repeats += not look.exposure_changed
         self._set_signal(look.signal)
@@ -166,6 +166,14 @@ class FrameGrabber:
         frame = Frame(self._captured, pixels, now_ns, self._exposure, repeat, look.signal)
         self._captured += 1
         return frame
+
+    def _scene_ns(self, picture: Picture, now_ns: int) -> int:
+        """The scene's clock; where a replay goes back in it a new scene starts."""
+        scene_ns = round(picture.time_ms * 1e6) if picture.replayed else now_ns
+        if scene_ns < self._seen_ns:
+            self._scene = self._new_scene()
+        self._seen_ns = scene_ns
+        return scene_ns
 
     def _offer(self, frame: Frame) -> None:
         for watcher in self._watchers:

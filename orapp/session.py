@@ -22,7 +22,7 @@ import numpy as np
 
 from orapp.chain import ChainReader, ChainWriter, Line
 from orapp.errors import OrappError
-from orapp.film import FilmWriter, film_times, read_film, sync_folder
+from orapp.film import FilmWriter, film_times, sync_folder
 from orapp.frames import Event, Frame, Gray, Segmentation
 from orapp.session_lines import (
     EndLine,
@@ -325,18 +325,28 @@ class SessionReader:
             count -= 1
         return count
 
-    def frames(self) -> Iterator[Frame]:
-        """Every whole frame as it was recorded, in order, streaming: byte for byte."""
-        for line, pixels in self._pictures():
+    @property
+    def rows(self) -> list[FrameRow]:
+        """What the lines say of every frame, in order; not all of the pictures may be whole."""
+        return list(self._contents.frames)
+
+    def frames(self, first: int = 0) -> Iterator[Frame]:
+        """Every whole frame as it was recorded, in order, streaming: byte for byte.
+
+        Args:
+            first: number of the row in `rows` to begin with; what lies before is not decoded.
+        """
+        for line, pixels in self._pictures(first):
             if pixels is not None:
                 yield line.frame(pixels)
 
-    def _pictures(self) -> Iterator[tuple[FrameRow, Gray | None]]:
+    def _pictures(self, first: int = 0) -> Iterator[tuple[FrameRow, Gray | None]]:
         """Every frame's line with its picture; None if that is missing or not the one recorded."""
-        frames = self._contents.frames
-        for segment, lines in groupby(frames, key=lambda line: line.segment):
-            film = read_film(self._folder / film_name(segment))
-            yield from matched(list(lines), film)
+        for segment, rows in groupby(self._contents.frames, key=lambda line: line.segment):
+            lines = list(rows)
+            if len(lines) > first:
+                yield from matched(lines, self._folder / film_name(segment), first)
+            first = max(first - len(lines), 0)
 
     def segmentations(self) -> dict[int, Segmentation]:
         """What the engine saw, by the index of the frame; without the probability map."""

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from orapp.errors import OrappError
-from orapp.film import MAX_SIDE, is_plain_file
+from orapp.film import MAX_SIDE, is_plain_file, read_film
 from orapp.frames import Frame, Gray, Outline, Segmentation, Signal, read_only
 
 FORMAT = 1
@@ -332,11 +332,13 @@ def next_ms(last_ms: int, since_ns: int) -> int:
 
 
 def matched(
-    lines: list[FrameRow], film: Iterator[tuple[int, Gray | None]]
+    lines: list[FrameRow], film_path: Path, first: int = 0
 ) -> Iterator[tuple[FrameRow, Gray | None]]:
-    """Each line with the picture that lies at its time and has its hash."""
+    """Each line from `first` on with the picture that lies at its time and has its hash."""
+    wanted = list(timed(lines))[first:]
+    film = read_film(film_path, wanted[0][1])
     time_ms, pixels = next(film, (None, None))
-    for line, wanted_ms in timed(lines):
+    for line, wanted_ms in wanted:
         while time_ms is not None and time_ms < wanted_ms:
             time_ms, pixels = next(film, (None, None))
         right = time_ms == wanted_ms and pixels is not None and sha_of(pixels) == line.sha

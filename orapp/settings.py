@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -32,7 +32,19 @@ class OutlineRules(_Table):
         return OverlayRules(self.mode, self.max_age_ms)
 
 
-class Keys(_Table):
+class _KeyTable(_Table):
+    @model_validator(mode="after")
+    def _each_key_does_one_thing(self) -> Self:
+        taken: dict[str, str] = {}
+        for action in type(self).model_fields:
+            for key in getattr(self, action):
+                other = taken.setdefault(key.casefold(), action)
+                if other != action:
+                    raise ValueError(f"'{key}' is a key of {other} and of {action}")
+        return self
+
+
+class Keys(_KeyTable):
     """Keys by their names (`Space`, `F5`, `PgDown`, `Ctrl+Q`); a foot pedal is a keyboard too."""
 
     hide_while_held: tuple[KeyName, ...] = ("Space",)
@@ -58,15 +70,18 @@ class Keys(_Table):
     help: tuple[KeyName, ...] = ("H", "?")
     quit: tuple[KeyName, ...] = ("Q", "Esc")
 
-    @model_validator(mode="after")
-    def _each_key_does_one_thing(self) -> "Keys":
-        taken: dict[str, str] = {}
-        for action in type(self).model_fields:
-            for key in getattr(self, action):
-                other = taken.setdefault(key.casefold(), action)
-                if other != action:
-                    raise ValueError(f"'{key}' is a key of {other} and of {action}")
-        return self
+
+class ReplayKeys(_KeyTable):
+    """More keys while a recording is replayed; one that `Keys` has keeps its meaning there."""
+
+    play_pause: tuple[KeyName, ...] = ("L",)
+    step_forward: tuple[KeyName, ...] = (".",)
+    step_back: tuple[KeyName, ...] = (",",)
+    next_event: tuple[KeyName, ...] = ("PgDown", "N")
+    previous_event: tuple[KeyName, ...] = ("PgUp",)
+    faster: tuple[KeyName, ...] = ("+",)
+    slower: tuple[KeyName, ...] = ("-",)
+    to_start: tuple[KeyName, ...] = ("Home",)
 
 
 class Measures(_Table):
@@ -121,6 +136,7 @@ class SiteProfile(_Table):
     name: Annotated[str, Field(min_length=1, max_length=80)] = "default"
     outline: OutlineRules = OutlineRules()
     keys: Keys = Keys()
+    replay_keys: ReplayKeys = ReplayKeys()
     measures: Measures = Measures()
     screen: Screen = Screen()
     export: Export = Export()

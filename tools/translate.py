@@ -17,11 +17,12 @@ from xml.etree import ElementTree as Xml
 
 import PySide6
 
-from orapp.display.controls import ACTIONS, BUTTONS
+from orapp.display.controls import ACTIONS, BUTTONS, REPLAY_ACTIONS
 from orapp.display.language import CONTEXT, FOLDER
 from orapp.display.measuring import UNSURE
 from orapp.display.reference import Kind
 from orapp.display.strip import FootStrip
+from orapp.display.transport_bar import TRANSPORT_BUTTONS
 from orapp.display.words import STATES
 
 
@@ -31,6 +32,8 @@ def texts() -> list[str]:
         *STATES,
         *ACTIONS.values(),
         *BUTTONS.values(),
+        *REPLAY_ACTIONS.values(),
+        *TRANSPORT_BUTTONS.values(),
         *map(str, Kind),
         FootStrip.NOTICE,
         UNSURE,

@@ -36,7 +36,10 @@ class Actions:
         recordings: folder for the sessions that a key starts.
     """
 
-    REPEATING = ("brighter", "darker", "more_contrast", "less_contrast")
+    REPEATING = (
+        *("brighter", "darker", "more_contrast", "less_contrast"),
+        *("step_forward", "step_back"),
+    )
     """A key that is held does these again and again."""
 
     def __init__(self, window: SurgeonWindow, recordings: Path | None) -> None:
@@ -81,8 +84,11 @@ class Actions:
             self._log("key", action)
         if action != "quit":
             self._asked_until_ns = 0
-        does = self._does.get(action)
-        if does is not None:
+        does, replay = self._does.get(action), self._window.replay
+        if replay is not None and action in replay.does:
+            self.tell(replay.does[action]() or "")
+            self._window.repaint_all()
+        elif does is not None:
             does()
 
     def release(self) -> None:
@@ -98,6 +104,9 @@ class Actions:
     def case_line(self, now_ns: int) -> CaseLine:
         """What the case line says now."""
         notice = self._notice if now_ns < self._notice_until_ns else ""
+        replay = self._window.replay
+        if replay is not None:
+            return replay.case_line(self._window.view.frame, self._window.case, notice)
         clock = f"{datetime.now():%Y-%m-%d  %H:%M:%S}"
         return CaseLine(self._window.case, notice, self._chips(now_ns), clock)
 

@@ -1,6 +1,6 @@
 """What can be done, by key, pedal, mouse and touch: one list for all of them and for the help."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent
@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QWi
 from orapp.display import theme
 from orapp.display.language import say
 from orapp.errors import OrappError
-from orapp.settings import Keys
+from orapp.settings import Keys, ReplayKeys
 
 HELD = "hide_while_held"
 ACTIONS: dict[str, str] = {
@@ -52,21 +52,45 @@ BUTTONS: dict[str, str] = {
     "quit": "Quit",
 }
 """Those with a button, and its word."""
+REPLAY_ACTIONS: dict[str, str] = {
+    "play_pause": "play / pause",
+    "step_back": "one picture back",
+    "step_forward": "one picture on",
+    "previous_event": "to the previous event",
+    "next_event": "to the next event",
+    "slower": "slower",
+    "faster": "faster",
+    "to_start": "to the start",
+}
+"""Only while a recording is replayed."""
 _MODIFIERS = Qt.KeyboardModifier.KeypadModifier | Qt.KeyboardModifier.GroupSwitchModifier
 
 
 class KeyMap:
     """From key presses to actions, by the site's profile.
 
+    Args:
+        keys: the site's.
+        replay: those of a replay, where it is one; a key that `keys` has stays with it.
+
     Raises:
         OrappError: a name is no key.
     """
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: Keys, replay: ReplayKeys | None = None) -> None:
         self._actions: dict[tuple[int, int], str] = {}
-        for action in ACTIONS:
+        self.names: dict[str, list[str]] = {}
+        """Of each action, those that work, as the profile writes them."""
+        self._take(ACTIONS, keys)
+        if replay is not None:
+            self._take(REPLAY_ACTIONS, replay)
+
+    def _take(self, actions: Iterable[str], keys: Keys | ReplayKeys) -> None:
+        for action in actions:
+            self.names[action] = []
             for name in getattr(keys, action):
-                self._actions[_key_of(name)] = action
+                if self._actions.setdefault(_key_of(name), action) == action:
+                    self.names[action].append(name)
 
     def action(self, event: QKeyEvent) -> str | None:
         """The action of a key press or release; None if it has none."""
@@ -105,12 +129,7 @@ class ControlBar(QWidget):
         row.setContentsMargins(6, 3, 6, 3)
         self.buttons: dict[str, QPushButton] = {}
         for action, word in BUTTONS.items():
-            button = QPushButton(say(word))
-            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-            button.setSizePolicy(
-                button.sizePolicy().Policy.Ignored, button.sizePolicy().Policy.Ignored
-            )
-            button.setToolTip(say(ACTIONS[action]))
+            button = touch_button(say(word), say(ACTIONS[action]))
             button.pressed.connect(lambda action=action: act(action))
             button.released.connect(lambda action=action: let_go(action))
             row.addWidget(button, max(len(button.text()), 6))
@@ -128,27 +147,41 @@ class ControlBar(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: ARG002, N802
         """Qt's call: the type follows the height."""
         size = max(min(round(self.height() * 0.36), round(self.width() / 95)), 7)
-        self.setStyleSheet(
-            f"ControlBar {{ background: {theme.STRIP.name()}; }}"
-            f"QPushButton {{ background: {theme.BUTTON.name()}; color: {theme.TEXT.name()};"
-            f" border: 1px solid {theme.EDGE.name()}; border-radius: 6px; font-size: {size}px; }}"
-            f"QPushButton:pressed {{ background: {theme.EDGE.name()}; }}"
-            f'QPushButton[lit="true"] {{ border: 2px solid {theme.CARE.name()};'
-            f" color: {theme.CARE.name()}; }}"
-        )
+        self.setStyleSheet(touch_style("ControlBar", size))
+
+
+def touch_button(word: str, what: str) -> QPushButton:
+    """A button for a gloved finger; it takes no keyboard and all the room that it is given."""
+    button = QPushButton(word)
+    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    button.setSizePolicy(button.sizePolicy().Policy.Ignored, button.sizePolicy().Policy.Ignored)
+    button.setToolTip(what)
+    return button
+
+
+def touch_style(name: str, size: int) -> str:
+    """The style of a bar of such buttons, of a class of this name, with type of so many pixels."""
+    return (
+        f"{name} {{ background: {theme.STRIP.name()}; }}"
+        f"QPushButton {{ background: {theme.BUTTON.name()}; color: {theme.TEXT.name()};"
+        f" border: 1px solid {theme.EDGE.name()}; border-radius: 6px; font-size: {size}px; }}"
+        f"QPushButton:pressed {{ background: {theme.EDGE.name()}; }}"
+        f'QPushButton[lit="true"] {{ border: 2px solid {theme.CARE.name()};'
+        f" color: {theme.CARE.name()}; }}"
+    )
 
 
 class HelpPanel(QWidget):
     """The list of keys; lies over the right picture, never over the live one."""
 
-    def __init__(self, parent: QWidget, keys: Keys) -> None:
+    def __init__(self, parent: QWidget, keys: KeyMap) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         grid = QGridLayout(self)
         self._labels: list[QLabel] = []
-        for row, (action, what) in enumerate(ACTIONS.items()):
-            names = say(" or ").join(getattr(keys, action))
-            for column, text in enumerate((names or "-", say(what))):
+        for row, (action, names) in enumerate(keys.names.items()):
+            what = ACTIONS.get(action) or REPLAY_ACTIONS[action]
+            for column, text in enumerate((say(" or ").join(names) or "-", say(what))):
                 label = QLabel(text)
                 grid.addWidget(label, row, column)
                 self._labels.append(label)
@@ -162,7 +195,8 @@ class HelpPanel(QWidget):
     def lay_over(self, x: int, y: int, width: int, height: int) -> None:
         """Takes this place in the parent; the type follows the height."""
         self.setGeometry(x, y, width, height)
-        size = max(min(round(height / (len(ACTIONS) * 1.9)), round(width / 34)), 7)
+        rows = len(self._labels) / 2
+        size = max(min(round(height / (rows * 1.9)), round(width / 34)), 7)
         self.setStyleSheet(
             f"HelpPanel {{ background: {theme.STRIP.name()}; }}"
             f"QLabel {{ color: {theme.TEXT.name()}; font-size: {size}px; }}"

@@ -15,6 +15,7 @@ from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import QApplication
 
 from orapp.display.language import use_language
+from orapp.display.replay import Replay
 from orapp.display.window import SurgeonWindow
 from orapp.errors import OrappError
 from orapp.files import replace_file
@@ -38,6 +39,7 @@ class RunOptions:
         profile: the room's choices.
         case: id of the case, or empty.
         recordings: folder for the sessions that a key starts; None is a folder of the user's.
+        replay: the recording that is replayed, or None.
     """
 
     seconds: float = 0.0
@@ -47,6 +49,7 @@ class RunOptions:
     profile: SiteProfile = field(default_factory=SiteProfile)
     case: str = ""
     recordings: Path | None = None
+    replay: Replay | None = None
 
 
 def run_live(
@@ -65,7 +68,12 @@ def run_live(
     """
     application = application_for(headless=options.headless)
     translator = use_language(application, options.profile.screen.language)
-    window = SurgeonWindow(options.profile, case=options.case, recordings=options.recordings)
+    window = SurgeonWindow(
+        options.profile,
+        case=options.case,
+        recordings=options.recordings,
+        replay=options.replay,
+    )
     session = make_session(window.wake.ring)
     try:
         _show(window, options)

@@ -79,6 +79,11 @@ class SidePanel(QWidget):
         self.head.say(say("GRAD-CAM of {clock} - not live").format(clock=clock), Tone.CARE)
         self._present(frame, None, heat)
 
+    def show_recorded(self, text: str, frame: Frame | None, overlay: Overlay | None) -> None:
+        """The picture that is replayed, with the outline as it was recorded."""
+        self.head.say(text, Tone.CALM)
+        self._present(frame, overlay)
+
     def show_measures(self, measuring: Measuring | None) -> None:
         """The measures' newest figures; None takes the panel away."""
         self.measures.setVisible(measuring is not None)

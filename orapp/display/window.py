@@ -18,9 +18,11 @@ from orapp.display.look import Look
 from orapp.display.measuring import Measuring
 from orapp.display.mouse import Mouse
 from orapp.display.reference import Kind, ReferenceShelf
+from orapp.display.replay import Replay
 from orapp.display.side import SidePanel
 from orapp.display.strip import CaseStrip, FootStrip, TopStrip
 from orapp.display.theme import Tone
+from orapp.display.transport_bar import TransportBar
 from orapp.display.view import PictureView
 from orapp.display.wake import Wake
 from orapp.display.words import Moment, words_for
@@ -43,6 +45,7 @@ class SurgeonWindow(QWidget):
         profile: the room's choices.
         case: id of the case for the case line; never a name.
         recordings: folder for the sessions that a key starts; None is a folder of the user's.
+        replay: the recording that the session replays; None if the picture is live.
 
     Raises:
         OrappError: the profile names a key that there is not.
@@ -54,6 +57,7 @@ class SurgeonWindow(QWidget):
         *,
         case: str = "",
         recordings: Path | None = None,
+        replay: Replay | None = None,
     ) -> None:
         super().__init__()
         self.profile = profile or SiteProfile()
@@ -62,7 +66,8 @@ class SurgeonWindow(QWidget):
         self.setStyleSheet(f"SurgeonWindow {{ background: {theme.BACKGROUND.name()}; }}")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         keys = self.profile.keys
-        self._keys = KeyMap(keys)
+        self.replay = replay
+        self._keys = KeyMap(keys, None if replay is None else self.profile.replay_keys)
         self.view, self.side, self.top = PictureView(), SidePanel(), TopStrip()
         self.view.label = self.side.view.label = self.profile.outline.label
         self.case_line = CaseStrip()
@@ -72,6 +77,7 @@ class SurgeonWindow(QWidget):
         self.shelf = ReferenceShelf()
         self.actions_ = Actions(self, recordings)
         self.controls = ControlBar(self.act, self.let_go)
+        self.transport_bar = None if replay is None else TransportBar(replay, self.act)
         self.assistant = AssistantWindow() if self.profile.screen.assistant else None
         self.segmentation: Segmentation | None = None
         self._exposed_ns = 0
@@ -81,7 +87,7 @@ class SurgeonWindow(QWidget):
         self._mouse = Mouse(self)
         self.measuring = Measuring(self.profile.measures, self._log)
         self._lay_out()
-        self.help = HelpPanel(self, keys)
+        self.help = HelpPanel(self, self._keys)
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._tick)
 
@@ -96,6 +102,8 @@ class SurgeonWindow(QWidget):
         column.addWidget(self.top, 75)
         column.addWidget(self.case_line, 38)
         column.addLayout(self._halves, 800)
+        if self.transport_bar is not None:
+            column.addWidget(self.transport_bar, 62)
         column.addWidget(self.controls, 50)
         column.addWidget(self.foot, 37)
 
@@ -155,7 +163,9 @@ class SurgeonWindow(QWidget):
 
     def _take(self, frame: Frame) -> None:
         before = self.view.frame
-        self.clock = f"{datetime.now():%H:%M:%S}"
+        self.clock = (
+            f"{datetime.now():%H:%M:%S}" if self.replay is None else self.replay.clock(frame)
+        )
         if before is None or before.exposure != frame.exposure:
             self._exposed_ns, self._exposed_clock = frame.captured_ns, self.clock
             self._gauges.exposed(frame.captured_ns)
@@ -202,7 +212,8 @@ class SurgeonWindow(QWidget):
         frame = self.view.frame
         if frame is None or overlay is None or self.session is None:
             return None
-        still = frame.signal is Signal.HOLD or self.session.ended
+        stopped = self.replay is not None and not self.replay.standing.playing
+        still = frame.signal is Signal.HOLD or self.session.ended or stopped
         return self.measuring.points_on(frame, still=still)
 
     def _note(self, frame: Frame, overlay: Overlay | None, presented_ns: int, new: bool) -> None:
@@ -233,6 +244,7 @@ class SurgeonWindow(QWidget):
             no_view_s=self.session.no_view_s(now_ns),
             question=self.actions_.question(now_ns),
             recording_fault=self.actions_.recording_fault(),
+            replay="" if self.replay is None else self.replay.chip(),
         )
 
     def _log(self, kind: str, text: str) -> None:
@@ -256,6 +268,9 @@ class SurgeonWindow(QWidget):
             self.side.show_explained(explained, heat, clock)
             return
         kept = self.shelf.shown
+        if self.replay is not None and (kept is None or kept.kind is Kind.HOLD):
+            self.replay.show_beside(self.side, frame, hidden=self.outline_hidden)
+            return
         if kept is None:
             keys = self.profile.keys.store_reference
             self.side.show_nothing((*keys, "-")[0])
@@ -274,6 +289,8 @@ class SurgeonWindow(QWidget):
         self._name_engine()
         self.case_line.say(self.actions_.case_line(now_ns))
         self.controls.light(self.actions_.lit())
+        if self.transport_bar is not None:
+            self.transport_bar.follow(self.view.frame)
         said = self.view.words
         same_words = said is not None and (said.banner, said.veil, said.veil_note) == (
             words.banner,

@@ -32,6 +32,8 @@ class Moment:
         no_view_s: since when no spine is seen; None while one is.
         question: what the next key press decides, or empty.
         recording_fault: why a recording has stopped by itself, or empty.
+        replay: what the first chip says in place of the signal while a recording is replayed,
+            in the screen's language; empty if the picture is live.
     """
 
     signal: Signal
@@ -51,6 +53,7 @@ class Moment:
     no_view_s: float | None = None
     question: str = ""
     recording_fault: str = ""
+    replay: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +107,22 @@ STATES = (
 """The words of the two chips."""
 
 
+def state_word(state: Signal | AiState) -> str:
+    """The English word of a state, as the chips say it."""
+    return _SIGNAL[state][0] if isinstance(state, Signal) else _AI[state][0]
+
+
 def words_for(m: Moment, say: Say = str) -> Words:
     """The words for a moment."""
     signal, signal_tone = _SIGNAL[m.signal]
     if m.ended:
         signal, signal_tone = "RUN ENDED", Tone.CALM
+    if m.replay:
+        signal_tone = Tone.CALM
     ai, ai_tone = ("VIEW NOT SUPPORTED", Tone.CARE) if _is_no_view(m) else _AI[m.ai.state]
     veil, veil_note = _veil(m, say)
     return Words(
-        say(signal),
+        m.replay or say(signal),
         signal_tone,
         say(ai),
         ai_tone,
@@ -148,7 +158,7 @@ def _is_answered(m: Moment) -> bool:
 def _is_veiled(m: Moment) -> bool:
     if m.signal is Signal.LOST or m.frame is None:
         return True
-    return m.signal in (Signal.FROZEN, Signal.BLACK) and not m.ended
+    return m.signal in (Signal.FROZEN, Signal.BLACK) and not m.ended and not m.replay
 
 
 def _veil(m: Moment, say: Say) -> tuple[str, str]:
@@ -202,10 +212,10 @@ def _is_told(m: Moment) -> bool:
 def _figures(m: Moment, say: Say) -> str:
     if m.signal is Signal.LOST or m.frame is None:
         return ""
-    if m.signal is Signal.HOLD:
+    if m.signal is Signal.HOLD and not m.replay:
         return say("held {age} s").format(age=f"{m.held_s:.0f}")
     parts = []
-    if m.signal is Signal.XRAY_ON and m.pulse_hz:
+    if m.signal is Signal.XRAY_ON and m.pulse_hz and not m.replay:
         parts.append(say("{rate} pulses/s").format(rate=_rate(m.pulse_hz)))
     if m.rate_hz:
         parts.append(say("video {rate}/s").format(rate=_rate(m.rate_hz)))

@@ -21,6 +21,7 @@ class SourceFormat:
         description: one sentence for the report: device or file kind, decoding, window applied.
             No patient text.
         finite: True if the source ends (a file), False if it is live.
+        frames: how many pictures a file says that it holds; 0 if it doesn't say.
     """
 
     width: int
@@ -28,6 +29,7 @@ class SourceFormat:
     rate_hz: float
     description: str
     finite: bool
+    frames: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,13 @@ class Picture:
         pixels: (H, W) uint8, read-only; H and W may differ from the format after a fault: the
             grabber notices.
         time_ms: the source's own time of this picture from its start, in ms.
+        replayed: it is played at another pace than it was taken at: a hold is recognised by
+            `time_ms`, not by when the picture comes.
     """
 
     pixels: Gray
     time_ms: float
+    replayed: bool = False
 
 
 class Source(Protocol):

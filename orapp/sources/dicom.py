@@ -203,7 +203,8 @@ def _format(head: Dataset, frames: int, times: list[float], grey: GreyTable) -> 
     rate = [f"{rate_hz:g} frames/s"] if rate_hz else []
     size = f"{head.Columns}x{head.Rows}"
     parts = [_modality(head), many, size, f"{grey.stored.bits} bit", grey.words, *rate]
-    return SourceFormat(int(head.Columns), int(head.Rows), rate_hz, ", ".join(parts), finite=True)
+    about, width, height = ", ".join(parts), int(head.Columns), int(head.Rows)
+    return SourceFormat(width, height, rate_hz, about, finite=True, frames=frames)
 
 
 def _modality(head: Dataset) -> str:

@@ -49,7 +49,8 @@ class SessionSource:
         height, width = first.pixels.shape
         rate_hz = reader.rate_hz
         about = f"recorded session, {width}x{height}, {rate_hz:g} frames/s"
-        return SourceFormat(width, height, rate_hz, about, finite=True)
+        frames = reader.frame_count
+        return SourceFormat(width, height, rate_hz, about, finite=True, frames=frames)
 
     def read(self, timeout_ms: int) -> Picture | None:
         """The next picture at its time.

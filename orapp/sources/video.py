@@ -62,7 +62,9 @@ class VideoSource:
         height, width = self._next.pixels.shape
         rate_hz = _rate_hz(stream)
         about = f"video file, {stream.codec_context.name}, {width}x{height}, {rate_hz:g} frames/s"
-        return SourceFormat(width, height, rate_hz, about, finite=True)
+        seconds = _stated_end_ms(container, stream) / 1000
+        frames = stream.frames or round(seconds * rate_hz)
+        return SourceFormat(width, height, rate_hz, about, finite=True, frames=frames)
 
     def read(self, timeout_ms: int) -> Picture | None:
         """The next picture at its time.

@@ -192,6 +192,66 @@
       <translation>Beenden</translation>
     </message>
     <message>
+      <source>play / pause</source>
+      <translation>abspielen / anhalten</translation>
+    </message>
+    <message>
+      <source>one picture back</source>
+      <translation>ein Bild zurück</translation>
+    </message>
+    <message>
+      <source>one picture on</source>
+      <translation>ein Bild weiter</translation>
+    </message>
+    <message>
+      <source>to the previous event</source>
+      <translation>zum vorigen Ereignis</translation>
+    </message>
+    <message>
+      <source>to the next event</source>
+      <translation>zum nächsten Ereignis</translation>
+    </message>
+    <message>
+      <source>slower</source>
+      <translation>langsamer</translation>
+    </message>
+    <message>
+      <source>faster</source>
+      <translation>schneller</translation>
+    </message>
+    <message>
+      <source>to the start</source>
+      <translation>an den Anfang</translation>
+    </message>
+    <message>
+      <source>&lt; Event</source>
+      <translation>&lt; Ereignis</translation>
+    </message>
+    <message>
+      <source>&lt; Step</source>
+      <translation>&lt; Bild</translation>
+    </message>
+    <message>
+      <source>Play / Pause</source>
+      <translation>Abspielen</translation>
+    </message>
+    <message>
+      <source>Step &gt;</source>
+      <translation>Bild &gt;</translation>
+    </message>
+    <message>
+      <source>Event &gt;</source>
+      <translation>Ereignis &gt;</translation>
+    </message>
+    <message>
+      <source>Slower</source>
+      <translation>Langsamer</translation>
+    </message>
+    <message>
+      <source>Faster</source>
+      <translation>Schneller</translation>
+    </message>
+    <message>
       <source>last image hold</source>
       <translation>letztes gehaltenes Bild</translation>
     </message>
@@ -360,6 +420,78 @@
       <translation>Fläche {area} {unit}²</translation>
     </message>
     <message>
+      <source>REPLAY AT ITS END</source>
+      <translation>WIEDERGABE AM ENDE</translation>
+    </message>
+    <message>
+      <source>REPLAY PAUSED</source>
+      <translation>WIEDERGABE ANGEHALTEN</translation>
+    </message>
+    <message>
+      <source>REPLAY</source>
+      <translation>WIEDERGABE</translation>
+    </message>
+    <message>
+      <source>no recorded time</source>
+      <translation>keine Zeit aufgezeichnet</translation>
+    </message>
+    <message>
+      <source>RECORDED: not segmented</source>
+      <translation>AUFGEZEICHNET: nicht segmentiert</translation>
+    </message>
+    <message>
+      <source>RECORDED: no spine seen</source>
+      <translation>AUFGEZEICHNET: keine Wirbelsäule erkannt</translation>
+    </message>
+    <message>
+      <source>RECORDED OUTLINE</source>
+      <translation>AUFGEZEICHNETER UMRISS</translation>
+    </message>
+    <message>
+      <source>RECORDED: no fracture outlined</source>
+      <translation>AUFGEZEICHNET: keine Fraktur umrissen</translation>
+    </message>
+    <message>
+      <source>no more events that way</source>
+      <translation>keine weiteren Ereignisse in dieser Richtung</translation>
+    </message>
+    <message>
+      <source>a replay is not recorded: copy the recording instead</source>
+      <translation>eine Wiedergabe wird nicht aufgezeichnet: stattdessen die Aufzeichnung kopieren</translation>
+    </message>
+    <message>
+      <source>a replay keeps no marks</source>
+      <translation>eine Wiedergabe behält keine Marken</translation>
+    </message>
+    <message>
+      <source>picture {place} of {count}</source>
+      <translation>Bild {place} von {count}</translation>
+    </message>
+    <message>
+      <source>was {states}</source>
+      <translation>damals {states}</translation>
+    </message>
+    <message>
+      <source>NO OUTLINES WERE RECORDED</source>
+      <translation>KEINE UMRISSE AUFGEZEICHNET</translation>
+    </message>
+    <message>
+      <source>REPLAY {n}x</source>
+      <translation>WIEDERGABE {n}x</translation>
+    </message>
+    <message>
+      <source>recorded {time}</source>
+      <translation>aufgezeichnet {time}</translation>
+    </message>
+    <message>
+      <source>looks like {signal}</source>
+      <translation>sieht aus wie {signal}</translation>
+    </message>
+    <message>
+      <source>RECORDING {fault}</source>
+      <translation>AUFZEICHNUNG {fault}</translation>
+    </message>
+    <message>
       <source>PROBABILITY MAP - engineer's view, not live</source>
       <translation>WAHRSCHEINLICHKEIT - für die Technik, nicht live</translation>
     </message>
@@ -382,6 +514,14 @@
     <message>
       <source>Case {id}</source>
       <translation>Fall {id}</translation>
+    </message>
+    <message>
+      <source>Pause</source>
+      <translation>Anhalten</translation>
+    </message>
+    <message>
+      <source>Play</source>
+      <translation>Abspielen</translation>
     </message>
     <message>
       <source>trained on simulated images</source>

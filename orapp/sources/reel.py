@@ -1,0 +1,143 @@
+"""A recording whose pictures can be reached by their place: what a replay plays from."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from orapp.errors import OrappError
+from orapp.session import SessionReader
+from orapp.sources import EndOfSource, Picture, Source, SourceFormat, open_source
+
+READ_MS = 1000
+
+
+class Reel(Protocol):
+    """Pictures by their place, from 0. One thread uses it.
+
+    Attributes:
+        uri: of the recording.
+        starts_anywhere: `pictures(first)` begins at `first` at once; else it begins at 0.
+    """
+
+    uri: str
+    starts_anywhere: bool
+
+    def open(self) -> SourceFormat:
+        """Opens it; raises OrappError if that is impossible."""
+        ...
+
+    def pictures(self, first: int) -> Iterator[tuple[int, Picture]]:
+        """Place and picture, in order; a place whose picture is missing is left out.
+
+        Raises:
+            OrappError: while iterating: it is damaged here; what came was right.
+        """
+        ...
+
+    def close(self) -> None:
+        """Closes it; may be called twice."""
+        ...
+
+
+class FileReel:
+    """A video or a DICOM run: decoded from its start on, whatever is wanted.
+
+    Args:
+        source: finite, not yet opened, as fast as possible.
+    """
+
+    starts_anywhere = False
+
+    def __init__(self, source: Source) -> None:
+        self.uri = source.uri
+        self._source = source
+        self._fresh = False
+
+    def open(self) -> SourceFormat:
+        """Opens the source."""
+        form = self._source.open()
+        self._fresh = True
+        return form
+
+    def pictures(self, first: int) -> Iterator[tuple[int, Picture]]:  # noqa: ARG002
+        """All of them, from the start."""
+        if not self._fresh:
+            self._source.open()
+        self._fresh = False
+        place = 0
+        while True:
+            try:
+                picture = self._source.read(READ_MS)
+            except EndOfSource:
+                return
+            if picture is not None:
+                yield place, picture
+                place += 1
+
+    def close(self) -> None:
+        """Closes the source."""
+        self._source.close()
+
+
+class SessionReel:
+    """A session: any of its pictures is reached without decoding those before it.
+
+    Args:
+        folder: of the session.
+    """
+
+    starts_anywhere = True
+
+    def __init__(self, folder: str) -> None:
+        self.uri = f"session:{folder}"
+        self._folder = Path(folder)
+        self._reader: SessionReader | None = None
+
+    def open(self) -> SourceFormat:
+        """Opens the session; raises OrappError if it holds not one whole frame."""
+        self._reader = reader = SessionReader(self._folder)
+        first = next(reader.frames(), None)
+        if first is None:
+            raise OrappError(
+                f"'{self._folder.name}' holds not one whole frame", "give another session"
+            )
+        height, width = first.pixels.shape
+        about = f"recorded session, {width}x{height}, {reader.rate_hz:g} frames/s"
+        count = reader.frame_count
+        return SourceFormat(width, height, reader.rate_hz, about, finite=True, frames=count)
+
+    def pictures(self, first: int) -> Iterator[tuple[int, Picture]]:
+        """From the row `first` on, at the times at which they were captured."""
+        assert self._reader is not None
+        rows = self._reader.rows
+        place, began_ns = first, rows[0].captured_ns
+        for frame in self._reader.frames(first):
+            while rows[place].index != frame.index:
+                place += 1
+            yield place, Picture(frame.pixels, (frame.captured_ns - began_ns) / 1e6)
+        if self._reader.damage:
+            raise OrappError(
+                f"'{self._folder.name}' is damaged after frame {rows[-1].index}: the rest of it "
+                "can't be trusted",
+                "run 'orapp session show' on it",
+            )
+
+    def close(self) -> None:
+        """Lets the session go."""
+        self._reader = None
+
+
+def open_reel(uri: str) -> Reel:
+    """The recording of a URI (file:, dicom:, session:), not yet opened.
+
+    Raises:
+        OrappError: it is no recording.
+    """
+    kind, _, rest = uri.partition(":")
+    if kind == "session":
+        return SessionReel(rest)
+    if kind in ("file", "dicom"):
+        return FileReel(open_source(uri, as_fast_as_possible=True))
+    raise OrappError(
+        f"'{kind}:' can't be replayed", "give a session, a video or DICOM; or use 'orapp live'"
+    )
