@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from orapp.cli_run import (
     EngineName,
@@ -45,21 +46,20 @@ def replay(
     from orapp.display.run import RunOptions
     from orapp.live import LiveSession
     from orapp.recorded import read_recorded
-    from orapp.session import SessionReader
-    from orapp.sources.reel import open_reel
+    from orapp.sources.reel import SessionReel, open_reel
     from orapp.sources.transport import Transport
 
     if record is not None:
         raise OrappError("a replay is not recorded", "copy the recording instead")
     check_run(seconds, report, screenshot)
     site = site_profile(profile, {}, {"language": language})
-    uri = recording_uri(recording)
-    transport = Transport(open_reel(uri), ends=headless)
+    reel = open_reel(recording_uri(recording))
+    transport = Transport(reel, ends=headless)
     spec = EngineSpec(model, engine.value)
     recorded = None
-    if uri.startswith("session:"):
-        with SessionReader(Path(uri.partition(":")[2])) as reader:
-            recorded = read_recorded(reader)
+    if isinstance(reel, SessionReel):
+        with Console(stderr=True).status("reading the session"):
+            recorded = read_recorded(reel.reader)
 
     def make(on_news: Callable[[], None]) -> LiveSession:
         return LiveSession(transport, spec, on_news=on_news)  # paired: a replay can wait

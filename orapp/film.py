@@ -5,8 +5,9 @@ import os
 import stat
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import numpy as np
@@ -21,6 +22,7 @@ CODEC = {"level": "3", "slicecrc": "1", "coder": "rice"}
 """Rice: half the time of the range coder, and no larger on noise."""
 UNREADABLE = (av.FFmpegError, OSError, ValueError, MemoryError)
 _CLUSTER, _TIMESTAMP, _SIMPLE_BLOCK = b"\x1f\x43\xb6\x75", b"\xe7\x88", b"\xa3"
+_LONGEST_HEAD = 4096
 _TRACK_1_KEY_FRAME = b"\x81\x00\x00\x80"
 
 
@@ -163,7 +165,7 @@ def read_film(path: Path, from_ms: int = 0) -> Iterator[tuple[int, Gray | None]]
     None in place of a picture that is damaged. Ends where nothing more can be read; of a file
     that is no such film nothing comes. What lies before `from_ms` is not decoded.
     """
-    with suppress(*UNREADABLE), _open(path) as container:
+    with suppress(*UNREADABLE), _opened(path, from_ms) as container:
         stream = _stream(container)
         if stream is None:
             return
@@ -176,18 +178,63 @@ def read_film(path: Path, from_ms: int = 0) -> Iterator[tuple[int, Gray | None]]
 def film_times(path: Path) -> list[int]:
     """The times of the whole frames in ms, without decoding them."""
     times: list[int] = []
-    with suppress(*UNREADABLE), _open(path) as container:
+    with suppress(*UNREADABLE), _opened(path) as container:
         stream = _stream(container)
         if stream is not None:
             times.extend(_time_ms(packet) for packet in _packets(container, stream))
     return times
 
 
-def _open(path: Path) -> InputContainer:
+@contextmanager
+def _opened(path: Path, from_ms: int = 0) -> Iterator[InputContainer]:
     if not is_plain_file(path):
         raise FileNotFoundError
     allowed = {"protocol_whitelist": "file", "format_whitelist": "matroska,webm"}
-    return av.open(f"file:{path}", format="matroska", options=allowed, metadata_errors="ignore")
+    with path.open("rb") as file:
+        place = f"file:{path}" if from_ms <= 0 else _Shortened(file, from_ms)
+        with av.open(
+            place, "r", format="matroska", options=allowed, metadata_errors="ignore"
+        ) as container:
+            yield container
+
+
+class _Shortened:
+    """A film without the clusters that lie before a time, as FFmpeg reads it: to jump quickly.
+
+    FFmpeg itself would read every byte on the way: the film has no index, since it must be whole
+    after every frame. Where a cluster is not as `FilmWriter` writes them, the rest is left as it
+    is.
+
+    Args:
+        file: of the film, open, at its start.
+        from_ms: the time in ms.
+    """
+
+    def __init__(self, file: BinaryIO, from_ms: int) -> None:
+        self._file = file
+        start = file.read(_LONGEST_HEAD)
+        head = max(start.find(_CLUSTER + b"\x01"), 0)
+        self._head = start[:head]
+        file.seek(self._find(head, from_ms))
+
+    def _find(self, at: int, from_ms: int) -> int:
+        """Where the first cluster of that time or later begins, going from length to length."""
+        before = at
+        while True:
+            self._file.seek(at)
+            begin = self._file.read(22)  # id, length in eight bytes, time's id and eight bytes
+            if begin[:5] != _CLUSTER + b"\x01" or begin[12:14] != _TIMESTAMP:
+                return before  # whose length may be wrong: FFmpeg shall look
+            if int.from_bytes(begin[14:], "big") >= from_ms:
+                return at
+            before, at = at, at + 12 + int.from_bytes(begin[5:12], "big")
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, of the head first."""
+        if self._head:
+            piece, self._head = self._head[:size], self._head[size:]
+            return piece
+        return self._file.read(size)
 
 
 def _stream(container: InputContainer) -> VideoStream | None:

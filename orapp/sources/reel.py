@@ -84,23 +84,27 @@ class SessionReel:
 
     Args:
         folder: of the session.
+
+    Attributes:
+        reader: of the session.
+
+    Raises:
+        OrappError: it is no session.
     """
 
     starts_anywhere = True
 
     def __init__(self, folder: str) -> None:
         self.uri = f"session:{folder}"
-        self._folder = Path(folder)
-        self._reader: SessionReader | None = None
+        self._name = Path(folder).name
+        self.reader = SessionReader(Path(folder))
 
     def open(self) -> SourceFormat:
-        """Opens the session; raises OrappError if it holds not one whole frame."""
-        self._reader = reader = SessionReader(self._folder)
+        """Decodes the first frame; raises OrappError if there is not one whole frame."""
+        reader = self.reader
         first = next(reader.frames(), None)
         if first is None:
-            raise OrappError(
-                f"'{self._folder.name}' holds not one whole frame", "give another session"
-            )
+            raise OrappError(f"'{self._name}' holds not one whole frame", "give another session")
         height, width = first.pixels.shape
         about = f"recorded session, {width}x{height}, {reader.rate_hz:g} frames/s"
         count = reader.frame_count
@@ -108,23 +112,22 @@ class SessionReel:
 
     def pictures(self, first: int) -> Iterator[tuple[int, Picture]]:
         """From the row `first` on, at the times at which they were captured."""
-        assert self._reader is not None
-        rows = self._reader.rows
+        rows = self.reader.rows
         place, began_ns = first, rows[0].captured_ns
-        for frame in self._reader.frames(first):
+        for frame in self.reader.frames(first):
             while rows[place].index != frame.index:
                 place += 1
             yield place, Picture(frame.pixels, (frame.captured_ns - began_ns) / 1e6)
-        if self._reader.damage:
+        if self.reader.damage:
             raise OrappError(
-                f"'{self._folder.name}' is damaged after frame {rows[-1].index}: the rest of it "
+                f"'{self._name}' is damaged after frame {rows[-1].index}: the rest of it "
                 "can't be trusted",
                 "run 'orapp session show' on it",
             )
 
     def close(self) -> None:
-        """Lets the session go."""
-        self._reader = None
+        """Closes the session."""
+        self.reader.close()
 
 
 def open_reel(uri: str) -> Reel:

@@ -14,7 +14,7 @@ SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
 KEPT_BYTES = 128 * 1024 * 1024
 """Of the pictures that were read last: one step back costs nothing."""
 RUN_UP = 15
-"""Winding back begins so many pictures before, so that the steps after it cost nothing."""
+"""A step back reads so many pictures before it too, so that the steps after it cost nothing."""
 FAR = 30
 """From so many pictures on, winding on is quicker than reading on."""
 PLACES_KEPT = 4096
@@ -147,7 +147,7 @@ class Transport:
             wanted = self._wanted
             place = self._place + 1 if wanted is None else wanted
         try:
-            found = self._cutter.at(place, until_ns, back=place < self._place)
+            found = self._cutter.at(place, until_ns, back=self._place - place)
         except (EndOfSource, OrappError) as end:
             self._end(end)
             return None
@@ -219,13 +219,14 @@ class _Cutter:
         self.last = -1
         """Place of the picture that was read last from the reel."""
 
-    def at(self, place: int, until_ns: int, *, back: bool) -> tuple[int, Picture] | None:
+    def at(self, place: int, until_ns: int, *, back: int) -> tuple[int, Picture] | None:
         """The picture at a place, or where that is missing the next one there is.
 
         Args:
             place: from 0.
             until_ns: None is returned if it was not reached until then; ask again.
-            back: where it is missing, the one before it is meant.
+            back: so far back it lies from the picture before; then, where it is missing, the one
+                before it is meant.
 
         Raises:
             EndOfSource: there is no such place.
@@ -235,13 +236,13 @@ class _Cutter:
             return place, self._kept[place]
         far = self._reel.starts_anywhere and place > self.last + FAR
         if self._pictures is None or place <= self.last or far:
-            self._wind(max(place - RUN_UP, 0))
+            self._wind(max(place - RUN_UP, 0) if 0 < back < RUN_UP else place)
         assert self._pictures is not None
         for found, picture in self._pictures:
             self._keep(found, picture)
             if found >= place:
                 before = max((k for k in self._kept if k < place), default=found)
-                wanted = before if back and found > place else found
+                wanted = before if back > 0 and found > place else found
                 return wanted, self._kept[wanted]
             if time.monotonic_ns() > until_ns:
                 return None
