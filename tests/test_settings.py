@@ -1,5 +1,8 @@
 """A site profile is checked whole; what is wrong is one sentence that names the place."""
 
+import tomllib
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -51,3 +54,10 @@ def test_blanking_takes_every_pixel_that_is_touched():
     Rectangle(x=0.12, y=0.0, width=0.1, height=0.31).blank(pixels)
     assert (pixels[:4, 2:5] == 0).all()
     assert (pixels == 0).sum() == 4 * 3
+
+
+def test_the_profile_that_ships_says_what_orapp_does_by_itself():
+    shipped = Path(__file__).parents[1] / "calibration" / "default.toml"
+    assert load_profile(shipped) == SiteProfile()
+    said = tomllib.loads(shipped.read_text())["keys"]
+    assert set(said) == set(SiteProfile().keys.model_dump())
