@@ -304,7 +304,7 @@ class SessionReader:
     def rate_hz(self) -> float:
         """Frames per second, as the source stated it, or else as they came; 0 if unknown."""
         stated = self.head["source"]["rate_hz"]
-        if stated and stated > 0:
+        if stated and 0 < stated <= 1000:
             return float(stated)
         stamps = np.array([frame.captured_ns for frame in self._contents.frames], np.int64)
         apart_ns = float(np.median(np.diff(stamps))) if len(stamps) > 1 else 0.0

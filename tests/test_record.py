@@ -474,6 +474,10 @@ def test_a_recording_can_be_stopped_and_another_started(live, tmp_path):
         wait_until(lambda: session.recording.state == "stopped")
         folders.append(session.recording_folder)
         assert session.recording.error == "" or session.recording.dropped
+    session.start_recording(tmp_path)
+    wait_until(lambda: session.recording.frames > 10)
+    session.stop_recording()
+    folders.append(session.recording_folder)
     session.stop()
     firsts = []
     for folder in folders:
