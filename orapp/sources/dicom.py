@@ -14,6 +14,7 @@ from pydicom.multival import MultiValue
 from orapp.errors import OrappError
 from orapp.frames import Gray
 from orapp.sources import EndOfSource, Picture, SourceFormat
+from orapp.sources.dicom_facts import Fact, facts_of
 from orapp.sources.dicom_frames import frame_count, read_header, stored_frames
 from orapp.sources.dicom_grey import GreyTable, Stored, flattened, grey_table, needs_sample, number
 from orapp.sources.pace import Pace
@@ -46,10 +47,14 @@ class DicomSource:
     Args:
         path: of the file or the folder.
         paced: False delivers as fast as it is decoded.
+
+    Attributes:
+        facts: how the X-ray was made, as `facts_of` finds it in the header; empty until opened.
     """
 
     def __init__(self, path: str, paced: bool = True) -> None:
         self.uri = f"dicom:{path}"
+        self.facts: dict[str, Fact] = {}
         self._path, self._paced = Path(path), paced
         self._pictures: Iterator[Picture] = iter(())
         self._next: Picture | None = None
@@ -72,6 +77,7 @@ class DicomSource:
             self._pictures = _decode(files, head, grey, times)
             self._next = next(self._pictures)
             form = _format(head, frames, times, grey)
+            self.facts = facts_of(head)
         self._pace = Pace(self._paced)
         return form
 

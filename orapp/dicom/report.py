@@ -1,0 +1,198 @@
+"""The measures of a run as a structured report (TID 1500), each outline as a region of its frame."""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import highdicom.sr as sr
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+from pydicom.sr.coding import Code
+from pydicom.uid import ComprehensiveSRStorage
+
+import orapp
+from orapp.dicom.runs import Run
+from orapp.dicom.seg import FRACTURE, VERTEBRA, engine_name
+from orapp.dicom.study import Study, new_uid
+from orapp.frames import Outline, Polygon, Segmentation
+
+SCHEME = "99ORAPP"
+KEY = re.compile("^[a-z][a-z0-9_]{0,39}$")
+PIXELS, NONE, PERCENT = (
+    Code("{pixels}", "UCUM", "pixels"),
+    Code("1", "UCUM", "no units"),
+    Code("%", "UCUM", "percent"),
+)
+UNITS = {
+    "_mm": Code("mm", "UCUM", "millimeter"),
+    "_deg": Code("deg", "UCUM", "degree"),
+    "_px": PIXELS,
+    "_percent": PERCENT,
+}
+AREA = Code("42798000", "SCT", "Area")
+CERTAINTY = Code("111012", "DCM", "Certainty of Finding")
+SCORE = Code("SCORE", SCHEME, "Probability that the view holds a fracture")
+FLUOROSCOPY = Code("44491008", "SCT", "Fluoroscopy")
+TITLE = Code("126000", "DCM", "Imaging Measurement Report")
+ENGLISH = Code("en", "RFC5646", "English")
+DEVICE = Code("121007", "DCM", "Device")
+MOST_VALUES = 40
+"""Per event: what a measure's line holds is a dozen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Numbers that were measured on one frame, by the key of each."""
+
+    frame_index: int
+    values: dict[str, float]
+
+
+def measures(events: Sequence[dict[str, Any]]) -> list[Measured]:
+    """The measures among a session's events; no words of theirs, and none that names no frame."""
+    texts = [
+        event.get("text")
+        for event in events
+        if event.get("kind") == "event" and event.get("event_kind") == "measure"
+    ]
+    return [found for text in texts if (found := _measured(text)) is not None]
+
+
+def _measured(text: object) -> Measured | None:
+    try:
+        fields = json.loads(str(text))
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(fields, dict) or type(fields.get("frame_index")) is not int:
+        return None
+    numbers = {
+        key: float(value)
+        for key, value in list(fields.items())[:MOST_VALUES]
+        if key != "frame_index" and KEY.match(key) and _is_number(value)
+    }
+    return Measured(fields["frame_index"], numbers) if numbers else None
+
+
+def _is_number(value: object) -> bool:
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    return plain and abs(float(str(value))) < 1e9 and math.isfinite(float(str(value)))
+
+
+def report(
+    run: Run,
+    frames: Sequence[tuple[int, Segmentation]],
+    measured: Sequence[tuple[int, Measured]],
+    image: Dataset,
+    study: Study,
+    number: int,
+) -> Dataset:
+    """The report on one run.
+
+    Args:
+        run, image: the run, and the object that it became.
+        frames: its frames with outlines: place from 1, segmentation.
+        measured: measures of its frames, with the frames' places from 1.
+        study: who and when.
+        number: of its series.
+    """
+    groups: list[Any] = [
+        _region(run, image, place, seen, nth)
+        for place, seen in frames
+        for nth in range(len(seen.outlines))
+    ]
+    groups += [_measures(image, place, each) for place, each in measured]
+    head = study.head(ComprehensiveSRStorage, "SR", number, "Measures by orapp, research use only")
+    made = sr.ComprehensiveSR(
+        evidence=[image],
+        content=_content(groups)[0],
+        series_instance_uid=head.SeriesInstanceUID,
+        series_number=number,
+        sop_instance_uid=head.SOPInstanceUID,
+        instance_number=1,
+        manufacturer="orapp",
+        is_complete=True,
+        series_description=head.SeriesDescription,
+        manufacturer_model_name="orapp",
+        software_versions=orapp.__version__,
+        device_serial_number="none",
+    )
+    study.date(made, datetime.now(UTC))
+    study.sign(made)
+    return made
+
+
+def _content(groups: list[Any]) -> sr.MeasurementReport:
+    """Title, who measured (this program), and the groups."""
+    device = sr.DeviceObserverIdentifyingAttributes(
+        uid=new_uid(), name="orapp", manufacturer_name="orapp", model_name="orapp"
+    )
+    observer = sr.ObserverContext(
+        observer_type=sr.CodedConcept.from_code(DEVICE), observer_identifying_attributes=device
+    )
+    return sr.MeasurementReport(
+        observation_context=sr.ObservationContext(observer_device_context=observer),
+        procedure_reported=sr.CodedConcept.from_code(FLUOROSCOPY),
+        imaging_measurements=groups,
+        title=sr.CodedConcept.from_code(TITLE),
+        language_of_content_item_and_descendants=sr.LanguageOfContentItemAndDescendants(
+            sr.CodedConcept.from_code(ENGLISH)
+        ),
+    )
+
+
+def _region(run: Run, image: Dataset, place: int, seen: Segmentation, nth: int) -> Any:
+    outline = seen.outlines[nth]
+    frame = sr.SourceImageForRegion(image.SOPClassUID, image.SOPInstanceUID, [place])
+    region = sr.ImageRegion("POLYLINE", polyline(outline.points, run), frame)
+    return sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=sr.TrackingIdentifier(new_uid(), f"frame {place} outline {nth + 1}"),
+        referenced_region=region,
+        finding_type=Code(*FRACTURE),
+        finding_sites=[sr.FindingSite(anatomic_location=Code(*VERTEBRA))],
+        algorithm_id=sr.AlgorithmIdentification(engine_name(seen), orapp.__version__),
+        measurements=list(_numbers(outline, seen)),
+    )
+
+
+def _numbers(outline: Outline, seen: Segmentation) -> Iterator[sr.Measurement]:
+    yield sr.Measurement(AREA, round(outline.area_px, 2), PIXELS)
+    yield sr.Measurement(CERTAINTY, round(outline.mean_probability * 100, 3), PERCENT)
+    if math.isfinite(seen.score):
+        yield sr.Measurement(SCORE, round(seen.score, 5), NONE)
+
+
+def polyline(points: Polygon, run: Run) -> NDArray[np.float64]:
+    """A closed polygon (N, 2) as DICOM has it, (N + 1, 2): turned, and 0.5 is a pixel's centre."""
+    seen = run.orientation.points(points, run.size).astype(np.float64) + 0.5
+    high, wide = run.seen_size
+    inside = np.clip(seen, 0, [wide, high])
+    return np.vstack([inside, inside[:1]])
+
+
+def _measures(image: Dataset, place: int, measured: Measured) -> Any:
+    source = sr.SourceImageForMeasurementGroup(image.SOPClassUID, image.SOPInstanceUID, [place])
+    return sr.MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=sr.TrackingIdentifier(new_uid(), f"frame {place} measures"),
+        finding_sites=[sr.FindingSite(anatomic_location=Code(*VERTEBRA))],
+        measurements=[
+            sr.Measurement(_name(key), value, _unit(key)) for key, value in measured.values.items()
+        ],
+        source_images=[source],
+    )
+
+
+def _name(key: str) -> Code:
+    """A measure's own name; there is no standard code for a vertebra's height ratios."""
+    short = key if len(key) <= 16 else f"{key[:9]}-{hashlib.sha256(key.encode()).hexdigest()[:6]}"
+    return Code(short.upper(), SCHEME, key.replace("_", " "))
+
+
+def _unit(key: str) -> Code:
+    fitting = (unit for end, unit in UNITS.items() if key.endswith(end))
+    return next(fitting, NONE)
