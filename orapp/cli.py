@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 import orapp
@@ -69,6 +70,9 @@ def live(
     screenshot: Annotated[
         Path | None, typer.Option(help="Write the window at the end, PNG")
     ] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="Record from the start, into a new folder in this one")
+    ] = None,
     mode: Annotated[
         Mode, typer.Option(help="paired: outlines on their own exposure only; live: also aged")
     ] = Mode.PAIRED,
@@ -99,8 +103,14 @@ def live(
     rules = OverlayRules(mode.value, max_outline_age_ms)
     frames = open_source(source)
 
+    made: list[LiveSession] = []
+
     def make(on_news: Callable[[], None]) -> LiveSession:
-        return LiveSession(frames, spec, rules=rules, on_news=on_news)
+        session = LiveSession(frames, spec, rules=rules, on_news=on_news)
+        if record is not None:
+            session.start_recording(record)
+        made.append(session)
+        return session
 
     figures, error = run_live(make, RunOptions(seconds or 0.0, headless, full_screen, screenshot))
     if report is not None:
@@ -109,7 +119,7 @@ def live(
             replace_file(report, lambda part: _write(part, text))
         except OrappError as unwritten:
             error = error or unwritten
-    _print_summary(figures)
+    _print_summary(figures, made[0].recording_folder)
     if error is not None:
         raise error
 
@@ -142,8 +152,8 @@ def segment(
     print(f"{frames} frames, {outlined} with an outline; masks and results.jsonl in {out}")
 
 
-def _print_summary(figures: dict[str, Any]) -> None:
-    """Five lines that tell whether the run was good."""
+def _print_summary(figures: dict[str, Any], folder: Path | None) -> None:
+    """A few lines that tell whether the run was good."""
     frames, outlines, latency = figures["frames"], figures["outlines"], figures["latency_ms"]
     table = Table.grid(padding=(0, 2))
     shown, outline = latency["capture_to_shown"], latency["capture_to_outline_shown"]
@@ -162,6 +172,12 @@ def _print_summary(figures: dict[str, Any]) -> None:
     backend = figures["engine"]["backend"] or "never ready"
     restarts = figures["engine"]["restarts"]
     table.add_row("engine", f"{figures['engine']['name'] or '-'} on {backend}, {restarts} restarts")
+    if folder is not None:
+        recording = figures["recording"]
+        told = f"{recording['frames']} frames in {folder}, {recording['dropped']} not recorded"
+        table.add_row("recording", escape(told))
+        if recording["error"]:
+            table.add_row("", recording["error"])
     Console(highlight=False, soft_wrap=True).print(table)
 
 
