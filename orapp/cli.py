@@ -18,6 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import orapp
+from orapp.cli_archive import add_to as add_archive_commands
 from orapp.cli_engine import app as engine_app
 from orapp.engines import EngineSpec
 from orapp.errors import OrappError
@@ -208,6 +209,9 @@ def common(
         format="%(asctime)s %(name)s %(message)s",
         stream=sys.stderr,
     )
+
+
+add_archive_commands(app)
 
 
 def main() -> None:

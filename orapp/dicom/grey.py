@@ -1,5 +1,6 @@
 """The run itself: Multi-frame Grayscale Byte Secondary Capture, or X-Ray Angiographic."""
 
+from itertools import pairwise
 from typing import Any
 
 from pydicom import Dataset
@@ -128,7 +129,7 @@ def turned_directions(known: Any, turned: Orientation) -> list[str] | None:
 
 def _put_times(made: Dataset, run: Run, rate_hz: float) -> None:
     times = run.times_ms()
-    steps = [0.0, *(after - before for before, after in zip(times, times[1:], strict=False))]
+    steps = [0.0, *(after - before for before, after in pairwise(times))]
     made.NumberOfFrames = len(times)
     made.FrameIncrementPointer = Tag("FrameTimeVector")
     made.FrameTimeVector = [f"{step:.3f}" for step in steps]

@@ -1,4 +1,4 @@
-"""The measures of a run as a structured report (TID 1500), each outline as a region of its frame."""
+"""The measures of a run as a structured report (TID 1500); each outline is a region of a frame."""
 
 import hashlib
 import json
@@ -95,7 +95,8 @@ def report(
     """The report on one run.
 
     Args:
-        run, image: the run, and the object that it became.
+        run: whose frames they are.
+        image: the object that the run became.
         frames: its frames with outlines: place from 1, segmentation.
         measured: measures of its frames, with the frames' places from 1.
         study: who and when.

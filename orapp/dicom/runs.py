@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from io import BufferedRandom
 from tempfile import TemporaryFile
-from typing import IO, cast
 
 import numpy as np
-from pydicom.pixels.encoders import JPEGLSLosslessEncoder
+from pydicom.pixels.encoders.base import get_encoder
+from pydicom.uid import JPEGLSLossless
 
 from orapp.errors import OrappError
 from orapp.frames import Frame, Gray
@@ -45,9 +45,7 @@ class Run:
     size: tuple[int, int]
     orientation: Orientation
     packed: bool
-    spool: BufferedRandom = field(
-        default_factory=lambda: cast(BufferedRandom, cast(IO[bytes], TemporaryFile()))
-    )
+    spool: BufferedRandom = field(default_factory=TemporaryFile)
     places: list[Place] = field(default_factory=list)
 
     @property
@@ -152,7 +150,7 @@ def _orientation(text: object) -> Orientation:
 
 def _jpeg_ls(pixels: Gray) -> bytes:
     """One (H, W) frame, lossless, padded to an even length."""
-    coded = JPEGLSLosslessEncoder.encode(
+    coded = get_encoder(JPEGLSLossless).encode(
         pixels,
         rows=pixels.shape[0],
         columns=pixels.shape[1],

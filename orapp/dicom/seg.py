@@ -70,7 +70,8 @@ def segmentation_object(
     """The outlines of one run.
 
     Args:
-        run, image: the run, and the object that it became.
+        run: whose frames they are.
+        image: the object that the run became.
         frames: from `segmented`, at least one.
         study: who and when.
         number: of its series.

@@ -55,8 +55,9 @@ def checked_facts(stated: Any) -> dict[str, Fact]:
 
 def _checked(stated: Mapping[Any, Any]) -> Iterator[tuple[str, Fact]]:
     for keyword in NUMBERS:
-        value = stated.get(keyword)
-        if type(value) in (int, float) and math.isfinite(value) and abs(value) < LARGEST:
+        value: Any = stated.get(keyword)
+        plain = isinstance(value, int | float) and not isinstance(value, bool)
+        if plain and math.isfinite(value) and abs(value) < LARGEST:
             yield keyword, float(value)
     for keyword, allowed in CODES.items():
         if stated.get(keyword) in allowed:

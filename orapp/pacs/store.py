@@ -1,0 +1,214 @@
+"""C-STORE and storage commitment: objects go out, and the archive says that it keeps them."""
+
+import logging
+import re
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom import Dataset, dcmread
+from pydicom.uid import UID, ExplicitVRLittleEndian
+from pynetdicom import AE, _config
+from pynetdicom.association import Association
+from pynetdicom.presentation import PresentationContext, build_context
+
+from orapp.errors import OrappError
+from orapp.pacs import Item, Journal, Progress, State, items_in
+from orapp.pacs.commitment import Commitment, CommitmentClass
+
+for _talks in ("pynetdicom", "pydicom"):
+    logging.getLogger(_talks).setLevel(logging.CRITICAL)  # they quote values: a patient's, maybe
+_config.STORE_SEND_CHUNKED_DATASET = True  # from the disk, not through memory
+PEER = re.compile(r"([^@\\\s]{1,16})@([^@\s]{1,253}):(\d{1,5})")
+CONNECT_S, ANSWER_S = 10, 60
+MOST_CLASSES = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """An archive: its AE title, host and port."""
+
+    title: str
+    host: str
+    port: int
+
+    @staticmethod
+    def of(text: str) -> "Peer":
+        """From `AET@HOST:PORT`; raises OrappError on anything else."""
+        found = PEER.fullmatch(text)
+        if found is None or not 0 < int(found[3]) < 65536:
+            raise OrappError(f"'{text}' is no DICOM address", "give it as AET@HOST:PORT")
+        return Peer(found[1], found[2].strip("[]"), int(found[3]))
+
+    def __str__(self) -> str:
+        return f"{self.title}@{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How to send.
+
+    Attributes:
+        calling: our own AE title.
+        listen: port on which the archive may confirm; it must know it as that of `calling`.
+        wait_s: how long to wait for that.
+        commitment: False takes the archive's answer to C-STORE for its word.
+    """
+
+    calling: str = "ORAPP"
+    listen: int = 11112
+    wait_s: float = 60.0
+    commitment: bool = True
+
+
+def send(folder: Path, peer: Peer, wishes: Wishes, progress: Progress) -> int:
+    """Sends what a folder holds and the archive does not, and has it confirm that it keeps it.
+
+    Returns:
+        How many objects the archive keeps now: all of the folder.
+
+    Raises:
+        OrappError: the archive can't be reached, refuses, breaks off, or doesn't confirm. The
+            journal holds what has arrived; the same call goes on with the rest.
+    """
+    items = items_in(folder)
+    done = State.COMMITTED if wishes.commitment else State.STORED
+    with Journal(folder, str(peer)) as journal:
+        if all(_reached(journal.state(item), done) for item in items):
+            progress(len(items), len(items))
+            return len(items)
+        with (
+            _listening(wishes) as commitment,
+            _association(items, peer, wishes, commitment) as link,
+        ):
+            _store_missing(items, link, journal, peer, progress)
+            if wishes.commitment:
+                open_ = [item for item in items if journal.state(item) != State.COMMITTED]
+                commitment.ask(open_, link, journal, peer.title, wishes.wait_s)
+    return len(items)
+
+
+def _reached(state: State | None, done: State) -> bool:
+    return state == State.COMMITTED or state == done
+
+
+@contextmanager
+def _listening(wishes: Wishes) -> Iterator[Commitment]:
+    """What waits for the archive's word, on a port of its own if that is wanted."""
+    commitment = Commitment()
+    if not wishes.commitment:
+        yield commitment
+        return
+    ae = AE(wishes.calling)
+    ae.add_supported_context(CommitmentClass, scu_role=True, scp_role=True)
+    try:
+        server = ae.start_server(("", wishes.listen), block=False, evt_handlers=commitment.handlers)
+    except OSError as error:
+        why = (error.strerror or "unknown reason").lower()
+        what = f"orapp can't listen on port {wishes.listen} for the archive's word ({why})"
+        raise OrappError(what, "choose another with --listen") from None
+    try:
+        yield commitment
+    finally:
+        if server is not None:
+            server.shutdown()
+
+
+@contextmanager
+def _association(
+    items: Sequence[Item], peer: Peer, wishes: Wishes, commitment: Commitment
+) -> Iterator[Association]:
+    _check_reachable(peer)
+    ae = AE(wishes.calling)
+    ae.connection_timeout = ae.acse_timeout = CONNECT_S
+    ae.dimse_timeout = ae.network_timeout = ANSWER_S
+    link = ae.associate(
+        peer.host,
+        peer.port,
+        contexts=_contexts(items),
+        ae_title=peer.title,
+        evt_handlers=commitment.handlers,
+    )
+    try:
+        if not link.is_established:
+            raise _not_connected(link, peer)
+        yield link
+    finally:
+        if link.is_established:
+            link.release()
+        ae.shutdown()
+
+
+def _check_reachable(peer: Peer) -> None:
+    """Told before pynetdicom tries: it leaves a refused socket open."""
+    try:
+        socket.create_connection((peer.host, peer.port), CONNECT_S).close()
+    except (OSError, UnicodeError) as error:
+        why = (getattr(error, "strerror", None) or "no answer").lower()
+        what = f"no DICOM archive answers at {peer.host}:{peer.port} ({why})"
+        raise OrappError(what, "check host and port, then repeat") from None
+
+
+def _contexts(items: Sequence[Item]) -> list[PresentationContext]:
+    """Each class in the coding that it has, and uncompressed for an archive that wants that."""
+    pairs = {(item.sop_class, item.syntax) for item in items}
+    pairs |= {(sop_class, str(ExplicitVRLittleEndian)) for sop_class, _ in pairs}
+    if len(pairs) > MOST_CLASSES:
+        raise OrappError("the folder holds too many kinds of objects", "send an export of orapp")
+    contexts = [build_context(sop_class, syntax) for sop_class, syntax in sorted(pairs)]
+    return [*contexts, build_context(CommitmentClass)]
+
+
+def _not_connected(link: Association, peer: Peer) -> OrappError:
+    where = f"{peer.host}:{peer.port}"
+    if link.is_rejected:
+        answer = link.acceptor.primitive
+        why = str(getattr(answer, "reason_str", "no reason given")).lower()
+        return OrappError(f"the archive at {where} refuses: {why}", "check both AE titles")
+    if link.is_aborted and link.acceptor.primitive is not None:
+        return OrappError(f"the archive at {where} broke off", "look at its log")
+    what = f"what answers at {where} is no DICOM archive"
+    return OrappError(what, "check host and port, then repeat")
+
+
+def _store_missing(
+    items: Sequence[Item], link: Association, journal: Journal, peer: Peer, progress: Progress
+) -> None:
+    here = (State.STORED, State.COMMITTED)
+    arrived = sum(journal.state(item) in here for item in items)
+    progress(arrived, len(items))
+    for item in items:
+        if journal.state(item) in here:
+            continue
+        status = _store(item, link)
+        if status is None:
+            what = f"the archive {peer.title} broke off after {arrived} of {len(items)} objects"
+            raise OrappError(what, "nothing is lost: repeat the command to go on")
+        if status != 0 and status >> 12 != 0xB:
+            what = f"the archive {peer.title} refuses '{item.path.name}' (status {status:04X})"
+            raise OrappError(what, "look at its log, then repeat the command to go on")
+        journal.note([item.uid], State.STORED)
+        arrived += 1
+        progress(arrived, len(items))
+
+
+def _store(item: Item, link: Association) -> int | None:
+    """Sends one object; the archive's status, None if the connection broke."""
+    taken = {
+        (str(each.abstract_syntax), str(each.transfer_syntax[0])) for each in link.accepted_contexts
+    }
+    if (item.sop_class, item.syntax) in taken:
+        what: Path | Dataset = item.path
+    elif (item.sop_class, str(ExplicitVRLittleEndian)) in taken:
+        what = dcmread(item.path)
+        what.decompress(generate_instance_uid=False)
+    else:
+        known = UID(item.sop_class).name
+        raise OrappError(f"the archive takes no {known}", "ask who runs it to allow that")
+    try:
+        answer = link.send_c_store(what)
+    except (RuntimeError, OSError):
+        return None
+    return int(answer.Status) if "Status" in answer else None
