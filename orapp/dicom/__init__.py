@@ -11,7 +11,7 @@ from typing import Any
 from pydicom import Dataset
 
 from orapp.dicom.grey import grey_image, why_no_xa
-from orapp.dicom.runs import Run, runs
+from orapp.dicom.runs import Run, runs_of
 from orapp.dicom.seg import segmentation_object, segmented
 from orapp.dicom.study import Study, study_of
 from orapp.errors import NotThere, OrappError
@@ -73,7 +73,7 @@ def export(
     done = Exported()
     with _whole(out) as folder:
         job = _Export(session, study, profile, done, folder)
-        for number, run in enumerate(runs(session, job.clean, packed=not uncompressed), 1):
+        for number, run in enumerate(runs_of(session, job.clean, packed=not uncompressed), 1):
             job.write(run, number)
         _judge(session, done, deidentify, job)
     return done

@@ -131,6 +131,8 @@ def _put_times(made: Dataset, run: Run, rate_hz: float) -> None:
     times = run.times_ms()
     steps = [0.0, *(after - before for before, after in pairwise(times))]
     made.NumberOfFrames = len(times)
+    if len(times) == 1:  # a single frame has no time step, and may not point to one
+        return
     made.FrameIncrementPointer = Tag("FrameTimeVector")
     made.FrameTimeVector = [f"{step:.3f}" for step in steps]
     if rate_hz >= 1:

@@ -5,7 +5,7 @@ what is written here.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from pydicom import Dataset
@@ -96,7 +96,7 @@ def segmentation_object(
     groups = [_frame_group(image, place) for place, _ in frames]
     made.PerFrameFunctionalGroupsSequence = Items(groups)
     made.ReferencedSeriesSequence = Items([_references(image)])
-    made.PixelData = _bits([mask_of(seg.outlines, run) for _, seg in frames])
+    made.PixelData = _bits(mask_of(seen.outlines, run) for _, seen in frames)
     made["PixelData"].VR = "OB"
     return made
 
@@ -155,7 +155,7 @@ def _references(image: Dataset) -> Item:
     return made
 
 
-def _bits(masks: Sequence[Gray]) -> bytes:
+def _bits(masks: Iterable[Gray]) -> bytes:
     """Frames as one string of bits, without padding between them, of even length."""
     parts, rest = [], np.zeros(0, np.uint8)
     for mask in masks:
