@@ -20,6 +20,7 @@ from rich.table import Table
 import orapp
 from orapp.cli_archive import add_to as add_archive_commands
 from orapp.cli_engine import app as engine_app
+from orapp.cli_session import app as session_app
 from orapp.engines import EngineSpec
 from orapp.errors import OrappError
 from orapp.files import check_writable, replace_file
@@ -34,6 +35,7 @@ app = typer.Typer(
 
 
 app.add_typer(engine_app, name="engine")
+app.add_typer(session_app, name="session")
 
 
 class EngineName(StrEnum):
@@ -53,7 +55,10 @@ class Mode(StrEnum):
 
 
 Source = Annotated[
-    str, typer.Option(help="simulated:[?options], v4l2:DEVICE, file:VIDEO or dicom:PATH")
+    str,
+    typer.Option(
+        help="simulated:[?options], v4l2:DEVICE, file:VIDEO, dicom:PATH or session:FOLDER"
+    ),
 ]
 Model = Annotated[str, typer.Option(help="A model that ships, or a folder with a manifest.toml")]
 EngineOption = Annotated[EngineName, typer.Option(help="What computes")]
