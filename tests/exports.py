@@ -22,7 +22,9 @@ def pictures(count: int, size: tuple[int, int] = SIZE, seed: int = 0) -> list[Gr
 
 
 def outline(shift: float = 0.0) -> Outline:
-    points = np.array([[50.13, 40.37], [90.52, 44.21], [88.46, 80.27], [54.31, 76.58]], np.float32) + np.float32(shift)
+    points = np.array(
+        [[50.13, 40.37], [90.52, 44.21], [88.46, 80.27], [54.31, 76.58]], np.float32
+    ) + np.float32(shift)
     return Outline(points, 1400.25, 0.875)
 
 

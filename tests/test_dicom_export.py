@@ -29,6 +29,8 @@ from tests.test_dicom_source import stored_run, write
 
 MULTIFRAME_SC = "1.2.840.10008.5.1.4.1.1.7.2"
 XA = "1.2.840.10008.5.1.4.1.1.12.1"
+SIDES = (("+", "upper"), ("-", "lower"))
+AS_SENT = Orientation()
 TURNS = [Orientation(q, m) for q in range(4) for m in (False, True)]
 
 
@@ -38,12 +40,13 @@ def to_dicom(session: Path, out: Path, **more) -> Exported:
         return export(reader, out, **options)
 
 
-def mask(index: int, turned: Orientation = Orientation()) -> np.ndarray:
+def mask(index: int, turned: Orientation = AS_SENT) -> np.ndarray:
     """Which centres of pixels lie in the outline of a frame, by another way than orapp's."""
     points = outline(index).points
     inside = np.zeros(SIZE, np.uint8)
-    for y in range(SIZE[0]):
-        for x in range(SIZE[1]):
+    left, top, wide, high = cv2.boundingRect(points)
+    for y in range(top, top + high):
+        for x in range(left, left + wide):
             inside[y, x] = cv2.pointPolygonTest(points, (x, y), False) > 0
     return turned.apply(inside)
 
@@ -53,7 +56,21 @@ def exported(tmp_path_factory) -> tuple[Path, list[np.ndarray]]:
     """Twelve frames, from the eighth on turned and mirrored; outlines on each second one."""
     folder = tmp_path_factory.mktemp("export")
     frames = pictures(12)
-    values = {"frame_index": 3, "ha_hm_ratio": 0.8125, "wedge_deg": 12.5, "by": "Mustermann"}
+    values = {
+        "frame_index": 3,
+        "exposure": 3,
+        "units": "mm",
+        "mm_per_px": 0.25,
+        "heights": {"anterior": {"value": 20.5, "band95": 1.5}, "Mustermann": {"value": 1}},
+        "ratio_over": "posterior",
+        "end_ratio": {"value": 0.8125, "band95": 0.0625},
+        "wedge_deg": 12.5,
+        "area": {"value": 512, "band95": None},
+        "corrected": True,
+        "points_px": [[1, 2]],
+        "by": "Mustermann",
+        "mustermann": 7,
+    }
     events = {
         3: [("measure", json.dumps(values)), ("measure", "no JSON"), ("measure", "[1]")],
         8: [("orientation", "turned 90, mirrored")],
@@ -151,9 +168,23 @@ def test_the_measures_are_a_report_that_highdicom_reads(exported):
         assert found["Certainty of Finding"][0] == 87.5
         assert found["Probability that the view holds a fracture"][0] == 0.75
     (other,) = report.content.get_image_measurement_groups()
-    numbers = {each.name.meaning: (each.value, each.unit.value) for each in other.get_measurements()}
-    assert numbers == {"ha hm ratio": (0.8125, "1"), "wedge deg": (12.5, "deg")}
-    assert b"Mustermann" not in (folder / "measures-0001.dcm").read_bytes()
+    found = other.get_measurements()
+    assert {each.name.meaning: (each.value, each.unit.value) for each in found} == {
+        "heights anterior": (20.5, "mm"),
+        "end ratio over posterior": (0.8125, "1"),
+        "wedge deg": (12.5, "deg"),
+        "area": (512, "mm2"),
+    }
+    assert other.tracking_identifier == "frame 4 measures, points corrected by a person"
+    bands = [
+        (child.name.meaning, child.value)
+        for each in found
+        for child in each[0].get("ContentSequence", [])
+        if "ncertainty" in child.name.meaning
+    ]
+    ranges = [f"{sign}, range of {side} measurement uncertainty" for sign, side in SIDES]
+    assert bands == [(name, value) for value in (1.5, 0.0625) for name in ranges]
+    assert b"mustermann" not in (folder / "measures-0001.dcm").read_bytes().lower()
 
 
 @pytest.mark.parametrize("turned", TURNS, ids=lambda turned: turned.text)
@@ -178,7 +209,9 @@ def test_frames_of_another_size_become_objects_of_their_own(tmp_path):
     frames = [*pictures(3), *pictures(2, (80, 100)), *pictures(2)]
     done = to_dicom(write_session(tmp_path / "s", frames), tmp_path / "out")
     assert done.objects == 3
-    sizes = [pydicom.dcmread(path).pixel_array.shape for path in sorted((tmp_path / "out").iterdir())]
+    sizes = [
+        pydicom.dcmread(path).pixel_array.shape for path in sorted((tmp_path / "out").iterdir())
+    ]
     assert sizes == [(3, *SIZE), (2, 80, 100), (2, *SIZE)]
 
 
@@ -337,16 +370,13 @@ def test_without_highdicom_it_says_what_to_install(tmp_path, monkeypatch):
         to_dicom(session, tmp_path / "out")
 
 
-def test_filling_takes_the_centres_inside_whatever_the_polygon(rng_seed=3):
-    rng = np.random.default_rng(rng_seed)
+def test_filling_takes_the_centres_inside_whatever_the_polygon():
+    rng = np.random.default_rng(3)
     for _ in range(30):
         points = rng.uniform(-20, 60, (rng.integers(3, 9), 2)).astype(np.float32)
         star = points[np.argsort(np.arctan2(*(points - points.mean(0)).T))]
         wanted = np.array(
-            [
-                [cv2.pointPolygonTest(star, (x, y), False) > 0 for x in range(50)]
-                for y in range(40)
-            ]
+            [[cv2.pointPolygonTest(star, (x, y), False) > 0 for x in range(50)] for y in range(40)]
         )
         np.testing.assert_array_equal(filled(star, (40, 50)), wanted)
 

@@ -11,6 +11,7 @@ from typing import Any
 from pydicom import Dataset
 
 from orapp.dicom.grey import grey_image, why_no_xa
+from orapp.dicom.measured import measures
 from orapp.dicom.runs import Run, runs_of
 from orapp.dicom.seg import segmentation_object, segmented
 from orapp.dicom.study import Study, study_of
@@ -90,8 +91,6 @@ class _Export:
         done: Exported,
         folder: Path,
     ) -> None:
-        from orapp.dicom.report import measures
-
         self.source: dict[str, Any] = session.head.get("source") or {}
         facts = checked_facts(self.source.get("facts"))
         self.burned_in = not study.cleaned and facts.get("BurnedInAnnotation") != "NO"

@@ -1,11 +1,8 @@
 """The measures of a run as a structured report (TID 1500); each outline is a region of a frame."""
 
 import hashlib
-import json
 import math
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,23 +14,25 @@ from pydicom.sr.coding import Code
 from pydicom.uid import ComprehensiveSRStorage
 
 import orapp
+from orapp.dicom.measured import Measured, Number
 from orapp.dicom.runs import Run
 from orapp.dicom.seg import FRACTURE, VERTEBRA, engine_name
 from orapp.dicom.study import Study, new_uid
 from orapp.frames import Outline, Polygon, Segmentation
 
 SCHEME = "99ORAPP"
-KEY = re.compile("^[a-z][a-z0-9_]{0,39}$")
 PIXELS, NONE, PERCENT = (
     Code("{pixels}", "UCUM", "pixels"),
     Code("1", "UCUM", "no units"),
     Code("%", "UCUM", "percent"),
 )
 UNITS = {
-    "_mm": Code("mm", "UCUM", "millimeter"),
-    "_deg": Code("deg", "UCUM", "degree"),
-    "_px": PIXELS,
-    "_percent": PERCENT,
+    "mm": Code("mm", "UCUM", "millimeter"),
+    "mm2": Code("mm2", "UCUM", "square millimeter"),
+    "px": PIXELS,
+    "px2": PIXELS,
+    "deg": Code("deg", "UCUM", "degree"),
+    "percent": PERCENT,
 }
 AREA = Code("42798000", "SCT", "Area")
 CERTAINTY = Code("111012", "DCM", "Certainty of Finding")
@@ -42,46 +41,6 @@ FLUOROSCOPY = Code("44491008", "SCT", "Fluoroscopy")
 TITLE = Code("126000", "DCM", "Imaging Measurement Report")
 ENGLISH = Code("en", "RFC5646", "English")
 DEVICE = Code("121007", "DCM", "Device")
-MOST_VALUES = 40
-"""Per event: what a measure's line holds is a dozen."""
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """Numbers that were measured on one frame, by the key of each."""
-
-    frame_index: int
-    values: dict[str, float]
-
-
-def measures(events: Sequence[dict[str, Any]]) -> list[Measured]:
-    """The measures among a session's events; no words of theirs, and none that names no frame."""
-    texts = [
-        event.get("text")
-        for event in events
-        if event.get("kind") == "event" and event.get("event_kind") == "measure"
-    ]
-    return [found for text in texts if (found := _measured(text)) is not None]
-
-
-def _measured(text: object) -> Measured | None:
-    try:
-        fields = json.loads(str(text))
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(fields, dict) or type(fields.get("frame_index")) is not int:
-        return None
-    numbers = {
-        key: float(value)
-        for key, value in list(fields.items())[:MOST_VALUES]
-        if key != "frame_index" and KEY.match(key) and _is_number(value)
-    }
-    return Measured(fields["frame_index"], numbers) if numbers else None
-
-
-def _is_number(value: object) -> bool:
-    plain = isinstance(value, int | float) and not isinstance(value, bool)
-    return plain and abs(float(str(value))) < 1e9 and math.isfinite(float(str(value)))
 
 
 def report(
@@ -178,22 +137,31 @@ def polyline(points: Polygon, run: Run) -> NDArray[np.float64]:
 
 def _measures(image: Dataset, place: int, measured: Measured) -> Any:
     source = sr.SourceImageForMeasurementGroup(image.SOPClassUID, image.SOPInstanceUID, [place])
+    by = "points corrected by a person" if measured.corrected else "points found by orapp"
     return sr.MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=sr.TrackingIdentifier(new_uid(), f"frame {place} measures"),
+        tracking_identifier=sr.TrackingIdentifier(new_uid(), f"frame {place} measures, {by}"),
         finding_sites=[sr.FindingSite(anatomic_location=Code(*VERTEBRA))],
-        measurements=[
-            sr.Measurement(_name(key), value, _unit(key)) for key, value in measured.values.items()
-        ],
+        measurements=[_number(each, measured) for each in measured.numbers],
         source_images=[source],
     )
 
 
-def _name(key: str) -> Code:
-    """A measure's own name; there is no standard code for a vertebra's height ratios."""
+def _number(number: Number, measured: Measured) -> sr.Measurement:
+    """A measure under a name of its own: there is no standard code for a vertebra's ratios."""
+    key, words = number.key, number.key.replace("_", " ")
+    if measured.over and "ratio" in key:
+        words += f" over {measured.over}"
     short = key if len(key) <= 16 else f"{key[:9]}-{hashlib.sha256(key.encode()).hexdigest()[:6]}"
-    return Code(short.upper(), SCHEME, key.replace("_", " "))
+    band = None
+    if number.band is not None:
+        band = sr.MeasurementProperties(
+            upper_measurement_uncertainty=number.band, lower_measurement_uncertainty=number.band
+        )
+    name = Code(short.upper(), SCHEME, words)
+    return sr.Measurement(name, number.value, _unit(number), properties=band)
 
 
-def _unit(key: str) -> Code:
-    fitting = (unit for end, unit in UNITS.items() if key.endswith(end))
-    return next(fitting, NONE)
+def _unit(number: Number) -> Code:
+    if number.unit is not None:
+        return UNITS[number.unit + "2" * number.key.startswith("area")]
+    return UNITS.get(number.key.rpartition("_")[2], NONE)

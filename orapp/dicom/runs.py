@@ -88,7 +88,9 @@ class Run:
         self.spool.close()
 
 
-def runs_of(session: SessionReader, clean: Callable[[Gray], Gray], *, packed: bool) -> Iterator[Run]:
+def runs_of(
+    session: SessionReader, clean: Callable[[Gray], Gray], *, packed: bool
+) -> Iterator[Run]:
     """Every frame of a session, in runs; a new one where size or orientation changes.
 
     Args:

@@ -84,6 +84,8 @@ class Study:
             made.StudyDate = made.StudyTime = ""
             made.ContentDate, made.ContentTime = NO_DATE, NO_TIME
             made.InstanceCreationDate, made.InstanceCreationTime = NO_DATE, NO_TIME
+            for equipment in made.get("ContributingEquipmentSequence") or []:
+                equipment.pop("ContributionDateTime", None)
             return
         made.TimezoneOffsetFromUTC = "+0000"
         now = datetime.now(UTC)

@@ -2,7 +2,8 @@
 
 import logging
 import re
-import socket
+import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from pydicom import Dataset, dcmread
 from pydicom.uid import UID, ExplicitVRLittleEndian
-from pynetdicom import AE, _config
+from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext, build_context
 
@@ -120,35 +121,38 @@ def _listening(wishes: Wishes) -> Iterator[Commitment]:
 def _association(
     items: Sequence[Item], peer: Peer, wishes: Wishes, commitment: Commitment
 ) -> Iterator[Association]:
-    _check_reachable(peer)
+    connected = threading.Event()
+    handlers = [*commitment.handlers, (evt.EVT_CONN_OPEN, lambda _: connected.set())]
     ae = AE(wishes.calling)
     ae.connection_timeout = ae.acse_timeout = CONNECT_S
     ae.dimse_timeout = ae.network_timeout = ANSWER_S
-    link = ae.associate(
-        peer.host,
-        peer.port,
-        contexts=_contexts(items),
-        ae_title=peer.title,
-        evt_handlers=commitment.handlers,
-    )
+    try:
+        with warnings.catch_warnings():  # pynetdicom leaves a refused socket to Python to close
+            warnings.simplefilter("ignore", ResourceWarning)
+            link = ae.associate(
+                peer.host,
+                peer.port,
+                contexts=_contexts(items),
+                ae_title=peer.title,
+                evt_handlers=handlers,
+            )
+    except (OSError, UnicodeError):
+        raise _unreachable(peer) from None
     try:
         if not link.is_established:
-            raise _not_connected(link, peer)
+            raise _not_connected(link, peer) if connected.is_set() else _unreachable(peer)
         yield link
     finally:
         if link.is_established:
             link.release()
         ae.shutdown()
+        if link.dul.socket is not None and link.dul.socket.socket is not None:
+            link.dul.socket.socket.close()  # which pynetdicom forgets if the far end was quicker
 
 
-def _check_reachable(peer: Peer) -> None:
-    """Told before pynetdicom tries: it leaves a refused socket open."""
-    try:
-        socket.create_connection((peer.host, peer.port), CONNECT_S).close()
-    except (OSError, UnicodeError) as error:
-        why = (getattr(error, "strerror", None) or "no answer").lower()
-        what = f"no DICOM archive answers at {peer.host}:{peer.port} ({why})"
-        raise OrappError(what, "check host and port, then repeat") from None
+def _unreachable(peer: Peer) -> OrappError:
+    what = f"no DICOM archive answers at {peer.host}:{peer.port}"
+    return OrappError(what, "check host and port, then repeat")
 
 
 def _contexts(items: Sequence[Item]) -> list[PresentationContext]:
@@ -167,8 +171,6 @@ def _not_connected(link: Association, peer: Peer) -> OrappError:
         answer = link.acceptor.primitive
         why = str(getattr(answer, "reason_str", "no reason given")).lower()
         return OrappError(f"the archive at {where} refuses: {why}", "check both AE titles")
-    if link.is_aborted and link.acceptor.primitive is not None:
-        return OrappError(f"the archive at {where} broke off", "look at its log")
     what = f"what answers at {where} is no DICOM archive"
     return OrappError(what, "check host and port, then repeat")
 

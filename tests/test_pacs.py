@@ -1,0 +1,347 @@
+"""`orapp send` against a real archive (Debian's Orthanc): whatever happens, nothing is lost."""
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from pynetdicom import AE, evt
+
+from orapp.dicom import export
+from orapp.errors import OrappError
+from orapp.pacs import Journal, State, items_in
+from orapp.pacs.store import Peer, Wishes, send
+from orapp.pacs.stow import stow
+from orapp.session import SessionReader
+from orapp.settings import SiteProfile
+from tests.exports import pictures, write_session
+from tests.orthanc import Orthanc, free_port, program
+
+pytestmark = pytest.mark.skipif(program() is None, reason="Debian's orthanc is not installed")
+WAIT_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory) -> Path:
+    """Twelve objects: four runs with outlines and reports."""
+    folder = tmp_path_factory.mktemp("exports")
+    frames = pictures(12)
+    turns = ("turned 90", "turned 180", "turned 270")
+    events = {3 * (n + 1): [("orientation", turn)] for n, turn in enumerate(turns)}
+    session = write_session(folder / "s", frames, outlined=range(12), events=events)
+    with SessionReader(session) as reader:
+        export(reader, folder / "out", deidentify=True, profile=SiteProfile())
+    return folder / "out"
+
+
+@pytest.fixture
+def folder(exports, tmp_path) -> Path:
+    copy = tmp_path / "to send"
+    copy.mkdir()
+    for path in exports.iterdir():
+        (copy / path.name).write_bytes(path.read_bytes())
+    return copy
+
+
+@pytest.fixture
+def listen() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def archive(tmp_path, listen) -> Iterator[Orthanc]:
+    with Orthanc(tmp_path / "orthanc", ("ORAPP", listen)) as running:
+        yield running
+
+
+class Steps:
+    """Progress, and something that is done when it has come so far."""
+
+    def __init__(self, at: int = -1, act=lambda: None) -> None:
+        self.seen: list[tuple[int, int]] = []
+        self._at, self._act = at, act
+
+    def __call__(self, done: int, total: int) -> None:
+        self.seen.append((done, total))
+        if done == self._at:
+            self._at = -1
+            self._act()
+
+
+def states(folder: Path) -> list[str]:
+    journal = folder.with_name(f"{folder.name}.sent.jsonl")
+    return [json.loads(line)["state"] for line in journal.read_text().splitlines() if line.strip()]
+
+
+def assert_archived(archive: Orthanc, folder: Path) -> None:
+    """Everything is there once, and the same: pixel for pixel, element for element."""
+    there = archive.files()
+    sent = {item.uid: item.path for item in items_in(folder)}
+    assert there.keys() == sent.keys()
+    for uid, path in sent.items():
+        mine = pydicom.dcmread(path)
+        kept = path.with_suffix(".kept")
+        kept.write_bytes(there[uid])
+        other = pydicom.dcmread(kept)
+        kept.unlink()
+        assert other.file_meta.TransferSyntaxUID == mine.file_meta.TransferSyntaxUID
+        if "PixelData" in mine:
+            np.testing.assert_array_equal(other.pixel_array, mine.pixel_array)
+        else:
+            assert other == mine
+
+
+def test_everything_is_stored_committed_and_the_same(folder, archive, listen):
+    steps = Steps()
+    to = Peer.of(archive.address)
+    assert send(folder, to, Wishes(listen=listen, wait_s=WAIT_S), steps) == 12
+    assert steps.seen == [(n, 12) for n in range(13)]
+    assert_archived(archive, folder)
+    assert states(folder) == ["stored"] * 12 + ["committed"] * 12
+    archive.kill()
+    again = Steps()
+    assert send(folder, to, Wishes(listen=listen), again) == 12  # asks nobody
+    assert again.seen == [(12, 12)]
+
+
+def test_an_archive_killed_in_the_midst_loses_nothing(folder, archive, listen):
+    to, wishes = Peer.of(archive.address), Wishes(listen=listen, wait_s=WAIT_S)
+    with pytest.raises(OrappError, match=r"broke off after 5 of 12 objects; nothing is lost"):
+        send(folder, to, wishes, Steps(5, archive.kill))
+    assert states(folder) == ["stored"] * 5
+    with pytest.raises(OrappError, match="no DICOM archive answers at 127"):
+        send(folder, to, wishes, Steps())
+    archive.start()
+    steps = Steps()
+    assert send(folder, to, wishes, steps) == 12
+    assert steps.seen[0] == (5, 12)  # went on, did not begin again
+    assert_archived(archive, folder)
+    assert states(folder) == ["stored"] * 12 + ["committed"] * 12
+
+
+def test_an_archive_killed_before_it_confirms_is_asked_again(folder, archive, listen):
+    to, wishes = Peer.of(archive.address), Wishes(listen=listen, wait_s=WAIT_S)
+    with pytest.raises(OrappError, match="took no request for storage commitment; nothing is lost"):
+        send(folder, to, wishes, Steps(12, archive.kill))
+    archive.start()
+    steps = Steps()
+    assert send(folder, to, wishes, steps) == 12
+    assert steps.seen == [(12, 12)]
+    assert states(folder) == ["stored"] * 12 + ["committed"] * 12
+
+
+def test_what_the_archive_lost_is_sent_again(folder, archive, listen):
+    """Stored, then lost by the archive: its commitment says so, and the same command heals it."""
+    to, wishes = Peer.of(archive.address), Wishes(listen=listen, wait_s=WAIT_S)
+    gone = items_in(folder)[3].uid
+
+    def lose() -> None:
+        import urllib.request
+
+        for key in archive.get("/instances"):
+            if archive.get(f"/instances/{key}/simplified-tags")["SOPInstanceUID"] == gone:
+                url = f"http://127.0.0.1:{archive.http}/instances/{key}"
+                urllib.request.urlopen(urllib.request.Request(url, method="DELETE")).close()
+
+    with pytest.raises(OrappError, match="does not keep 1 of 12 objects; repeat the command"):
+        send(folder, to, wishes, Steps(12, lose))
+    assert states(folder).count("committed") == 11
+    steps = Steps()
+    assert send(folder, to, wishes, steps) == 12
+    assert steps.seen == [(11, 12), (12, 12)]
+    assert_archived(archive, folder)
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("WRONG@127.0.0.1:{port}", "refuses: called ae title not recognised; check both AE titles"),
+        ("ARCHIVE@127.0.0.1:{free}", r"no DICOM archive answers at 127.0.0.1:\d+; check"),
+        ("ARCHIVE@127.0.0.1:{http}", r"what answers at 127.0.0.1:\d+ is no DICOM archive"),
+        ("ARCHIVE@no.such.host.invalid:104", "no DICOM archive answers at no.such.host.invalid"),
+    ],
+)
+def test_a_wrong_address_is_one_sentence_and_the_right_one_goes_on(
+    folder, archive, listen, address, sentence
+):
+    told = address.format(port=archive.port, free=free_port(), http=archive.http)
+    wishes = Wishes(listen=listen, wait_s=WAIT_S)
+    with pytest.raises(OrappError, match=sentence):
+        send(folder, Peer.of(told), wishes, Steps())
+    assert states(folder) == []
+
+
+def test_an_archive_that_cannot_call_back_is_not_taken_for_one_that_keeps(folder, archive):
+    """It knows us at another port: the answer never comes."""
+    wishes = Wishes(listen=free_port(), wait_s=1)
+    with pytest.raises(OrappError, match="has 12 objects but did not confirm in 1 s that it keeps"):
+        send(folder, Peer.of(archive.address), wishes, Steps())
+    assert states(folder) == ["stored"] * 12
+    free = Wishes(commitment=False)
+    assert send(folder, Peer.of(archive.address), free, Steps()) == 12
+
+
+def test_a_taken_port_is_one_sentence(folder, archive):
+    with socket.socket() as taken:
+        taken.bind(("", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(OrappError, match=f"can't listen on port {port}.*--listen"):
+            send(folder, Peer.of(archive.address), Wishes(listen=port), Steps())
+
+
+class Picky:
+    """An archive that takes no JPEG-LS, and answers C-STORE with a status of the test's."""
+
+    def __init__(self, status: int = 0) -> None:
+        self.port, self.stored = free_port(), []
+        ae = AE("ARCHIVE")
+        for kind in ("1.1.7.2", "1.1.66.4", "1.1.88.33"):
+            ae.add_supported_context(f"1.2.840.10008.5.1.4.{kind}", "1.2.840.10008.1.2.1")
+
+        def store(event: evt.Event) -> int:
+            made = event.dataset
+            made.file_meta = event.file_meta
+            self.stored.append(made)
+            return status
+
+        handlers = [(evt.EVT_C_STORE, store)]
+        self._server = ae.start_server(("127.0.0.1", self.port), False, evt_handlers=handlers)
+
+    def __enter__(self) -> "Picky":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._server.shutdown()
+
+
+def test_an_archive_without_jpeg_ls_gets_the_same_pixels_uncompressed(folder):
+    with Picky() as picky:
+        send(folder, Peer("ARCHIVE", "127.0.0.1", picky.port), Wishes(commitment=False), Steps())
+        there = {made.SOPInstanceUID: made for made in picky.stored}
+    for item in items_in(folder):
+        mine = pydicom.dcmread(item.path)
+        if "PixelData" in mine:
+            np.testing.assert_array_equal(there[item.uid].pixel_array, mine.pixel_array)
+    assert len(there) == 12
+
+
+def test_a_refused_object_and_a_missing_commitment_are_one_sentence(folder):
+    with Picky(0xA700) as picky:
+        to = Peer("ARCHIVE", "127.0.0.1", picky.port)
+        with pytest.raises(OrappError, match=r"refuses 'measures-0001.dcm' \(status A700\)"):
+            send(folder, to, Wishes(commitment=False), Steps())
+    with Picky(0xB000) as picky:
+        to = Peer("ARCHIVE", "127.0.0.1", picky.port)
+        with pytest.raises(OrappError, match=r"knows no storage commitment; .* --no-commitment"):
+            send(folder, to, Wishes(listen=free_port()), Steps())
+    assert states(folder) == ["stored"] * 12
+
+
+def test_stow_stores_the_same(folder, archive):
+    steps = Steps()
+    assert stow(folder, archive.web, steps) == 12
+    assert steps.seen == [(n, 12) for n in range(13)]
+    assert_archived(archive, folder)
+    archive.kill()
+    assert stow(folder, archive.web + "/", Steps()) == 12  # asks nobody
+
+
+def test_stow_goes_on_after_a_kill(folder, archive):
+    with pytest.raises(OrappError, match=r"at 127.0.0.1:\d+ does not answer; nothing is lost"):
+        stow(folder, archive.web, Steps(4, archive.kill))
+    assert states(folder) == ["stored"] * 4
+    archive.start()
+    steps = Steps()
+    assert stow(folder, archive.web, steps) == 12
+    assert steps.seen[0] == (4, 12)
+    assert_archived(archive, folder)
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("http://127.0.0.1:{http}/nowhere", r"refuses 'measures-0001.dcm' \(HTTP 404\)"),
+        ("http://127.0.0.1:{port}/dicom-web", "does not answer"),
+        ("ftp://host/x", "no DICOMweb address"),
+        ("http://u:p@host/x", "holds more than host and path; put name and password into ~/.netrc"),
+        ("http://[::1", "no DICOMweb address"),
+    ],
+)
+def test_a_wrong_url_is_one_sentence(folder, archive, url, sentence):
+    with pytest.raises(OrappError, match=sentence) as told:
+        stow(folder, url.format(http=archive.http, port=archive.port), Steps())
+    assert "u:p" not in str(told.value)
+
+
+def test_a_journal_that_was_cut_off_costs_one_object_only(folder):
+    items = items_in(folder)
+    with Journal(folder, "A@h:1") as journal:
+        journal.note([items[0].uid, items[1].uid], State.STORED)
+        journal.note([items[0].uid], State.COMMITTED)
+    with Journal(folder, "B@h:1") as journal:
+        assert journal.state(items[0]) is None
+    path = folder.with_name(f"{folder.name}.sent.jsonl")
+    whole = path.read_bytes()
+    for cut in range(len(whole)):
+        path.write_bytes(whole[:cut])
+        with Journal(folder, "A@h:1") as journal:
+            if cut < whole.index(b"\n"):
+                assert journal.state(items[0]) is None
+            journal.note([items[2].uid], State.STORED)
+        with Journal(folder, "A@h:1") as journal:
+            assert journal.state(items[2]) == State.STORED
+    path.write_bytes(b"\xff\x00[1]\n[[[[\nnull\n")
+    with Journal(folder, "A@h:1") as journal:
+        assert journal.state(items[0]) is None
+
+
+def test_a_folder_that_is_no_export_is_one_sentence(tmp_path):
+    to = Peer("A", "127.0.0.1", 1)
+    with pytest.raises(OrappError, match="'none' is no folder; give the folder of an export"):
+        send(tmp_path / "none", to, Wishes(), Steps())
+    with pytest.raises(OrappError, match="is empty; give the folder of an export"):
+        send(tmp_path, to, Wishes(), Steps())
+    (tmp_path / "x.dcm").write_text("x")
+    with pytest.raises(OrappError, match=r"'x.dcm' is not a DICOM file"):
+        send(tmp_path, to, Wishes(), Steps())
+
+
+@pytest.mark.parametrize(
+    "text", ["", "A@h", "A@h:0", "A@h:99999", "@h:1", "x" * 17 + "@h:1", "A@:1"]
+)
+def test_what_is_no_address_is_one_sentence(text):
+    with pytest.raises(OrappError, match="is no DICOM address; give it as AET@HOST:PORT"):
+        Peer.of(text)
+
+
+def test_the_command_sends_fails_with_2_and_goes_on(folder, archive, listen):
+    def orapp(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "orapp", "--verbose", "send", str(folder), *words],
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+
+    archive.kill()
+    done = orapp(archive.address, "--listen", str(listen))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("orapp: no DICOM archive answers at 127.0.0.1:")
+    assert done.stderr.count("\n") == 1
+    archive.start()
+    done = orapp(archive.address, "--listen", str(listen))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "12 objects: the archive has confirmed all of them\n"
+    done = orapp("--stow", archive.web)
+    assert (done.returncode, done.stderr) == (0, "")
+    done = orapp()
+    assert done.returncode == 2
+    assert "one archive is needed; give AET@HOST:PORT or --stow URL" in done.stderr
+    assert_archived(archive, folder)
