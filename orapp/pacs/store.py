@@ -24,6 +24,7 @@ for _talks in ("pynetdicom", "pydicom"):
 _config.STORE_SEND_CHUNKED_DATASET = True  # from the disk, not through memory
 PEER = re.compile(r"([^@\\\s]{1,16})@([^@\s]{1,253}):(\d{1,5})")
 CONNECT_S, ANSWER_S = 10, 60
+WAKE_S = 1.0
 MOST_CLASSES = 60
 
 
@@ -121,8 +122,12 @@ def _listening(wishes: Wishes) -> Iterator[Commitment]:
 def _association(
     items: Sequence[Item], peer: Peer, wishes: Wishes, commitment: Commitment
 ) -> Iterator[Association]:
-    connected = threading.Event()
-    handlers = [*commitment.handlers, (evt.EVT_CONN_OPEN, lambda _: connected.set())]
+    connected, wakers = threading.Event(), list[threading.Timer]()
+    handlers = [
+        *commitment.handlers,
+        (evt.EVT_CONN_OPEN, lambda _: connected.set()),
+        (evt.EVT_CONN_CLOSE, lambda event: wakers.append(_waker(event.assoc))),
+    ]
     ae = AE(wishes.calling)
     ae.connection_timeout = ae.acse_timeout = CONNECT_S
     ae.dimse_timeout = ae.network_timeout = ANSWER_S
@@ -146,8 +151,21 @@ def _association(
         if link.is_established:
             link.release()
         ae.shutdown()
+        for waker in wakers:
+            waker.cancel()
         if link.dul.socket is not None and link.dul.socket.socket is not None:
             link.dul.socket.socket.close()  # which pynetdicom forgets if the far end was quicker
+
+
+def _waker(link: Association) -> threading.Timer:
+    """Wakes whoever waits for an answer on a connection that is gone.
+
+    pynetdicom does so too, but its own thread may take the word before the one that waits, which
+    then waits for the whole time-out.
+    """
+    timer = threading.Timer(WAKE_S, lambda: link.dimse.msg_queue.put((None, None)))
+    timer.start()
+    return timer
 
 
 def _unreachable(peer: Peer) -> OrappError:
