@@ -40,9 +40,14 @@ def export(
     from orapp.settings import load_profile
 
     site = load_profile(profile)
-    with SessionReader(session) as reader:
+    with SessionReader(session) as reader, _progress("frames") as progress:
         done = to_dicom(
-            reader, dicom, deidentify=deidentify, profile=site, uncompressed=uncompressed
+            reader,
+            dicom,
+            deidentify=deidentify,
+            profile=site,
+            uncompressed=uncompressed,
+            progress=progress,
         )
     print(
         f"{done.frames} frames, {done.outlines} outlines, {done.measures} measures "
@@ -73,7 +78,7 @@ def send(
     if not 0 < len(calling) <= 16 or "\\" in calling or not calling.isprintable():
         raise OrappError("that is no AE title", "give at most 16 letters with --calling")
     send_to = _web(stow) if stow else _pacs(peer, calling, listen, wait, commitment)
-    with _progress() as progress:
+    with _progress("objects") as progress:
         count = send_to(folder, progress)
     kept = "the archive has confirmed" if stow or commitment else "the archive has taken"
     print(f"{count} objects: {kept} all of them")
@@ -99,12 +104,12 @@ def _web(url: str) -> Callable[[Path, Show], int]:
 
 
 @contextmanager
-def _progress() -> Iterator[Show]:
+def _progress(what: str) -> Iterator[Show]:
     """A bar on the standard error, if a person looks at it."""
     console = Console(stderr=True)
-    columns = (TextColumn("sent"), BarColumn(), MofNCompleteColumn())
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("sent", total=None)
+        task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 

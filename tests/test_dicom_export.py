@@ -117,6 +117,16 @@ def test_the_run_is_equal_pixel_for_pixel_and_turned_as_it_was_seen(exported):
     assert second.PatientOrientation is None or second.PatientOrientation == ""
 
 
+def test_the_objects_of_a_kind_are_one_series(exported):
+    folder, _ = exported
+    for kind in ("run", "outlines", "measures"):
+        made = [pydicom.dcmread(path) for path in sorted(folder.glob(f"{kind}-*"))]
+        assert [each.InstanceNumber for each in made] == [1, 2]
+        assert len({each.SeriesInstanceUID for each in made}) == 1
+        assert len({each.SOPInstanceUID for each in made}) == 2
+    assert len({pydicom.dcmread(path).SeriesInstanceUID for path in folder.iterdir()}) == 3
+
+
 def test_frame_times_and_dates_are_those_of_the_session(exported):
     folder, _ = exported
     made = pydicom.dcmread(folder / "run-0001.dcm")

@@ -1,9 +1,12 @@
 """`orapp send` against a real archive (Debian's Orthanc): whatever happens, nothing is lost."""
 
+import contextlib
 import json
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -157,6 +160,44 @@ def test_what_the_archive_lost_is_sent_again(folder, archive, listen):
     assert_archived(archive, folder)
 
 
+def test_a_line_cut_in_the_midst_of_an_object_loses_nothing(folder, archive, listen):
+    to, wishes = Peer.of(archive.address), Wishes(listen=listen, wait_s=WAIT_S)
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    with Cable(archive.port, size // 2) as cable:
+        through = Peer(to.title, to.host, cable.port)
+        with pytest.raises(OrappError, match=r"broke off after \d+ of 12 objects; nothing is lost"):
+            send(folder, through, wishes, Steps())
+    arrived = len(states(folder))
+    assert 0 < arrived < 12
+    journal = folder.with_name(f"{folder.name}.sent.jsonl")
+    journal.write_text(journal.read_text().replace(str(through), str(to)))  # the same archive
+    steps = Steps()
+    assert send(folder, to, wishes, steps) == 12
+    assert steps.seen[0] == (arrived, 12)
+    assert_archived(archive, folder)
+
+
+def test_a_sender_that_is_killed_goes_on_where_it_was(folder):
+    with Picky(slow_s=0.3) as picky:
+        to = f"ARCHIVE@127.0.0.1:{picky.port}"
+        words = [sys.executable, "-m", "orapp", "send", str(folder), to, "--no-commitment"]
+        journal = folder.with_name(f"{folder.name}.sent.jsonl")
+        sender = subprocess.Popen(words)
+        deadline = time.monotonic() + WAIT_S
+        while not journal.exists() or journal.read_text().count("\n") < 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        sender.kill()
+        sender.wait()
+        arrived = len(states(folder))
+        assert arrived < 12
+        send(folder, Peer.of(to), Wishes(commitment=False), Steps())
+        assert len(states(folder)) == 12
+        there = [made.SOPInstanceUID for made in picky.stored]
+    assert set(there) == {item.uid for item in items_in(folder)}
+    assert len(there) <= 13  # the one that was under way may have come twice
+
+
 @pytest.mark.parametrize(
     ("address", "sentence"),
     [
@@ -195,10 +236,47 @@ def test_a_taken_port_is_one_sentence(folder, archive):
             send(folder, Peer.of(archive.address), Wishes(listen=port), Steps())
 
 
+class Cable:
+    """A line to a port of this machine that is cut after some bytes."""
+
+    def __init__(self, to: int, length: int) -> None:
+        self._to, self._left = to, length
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._server.getsockname()[1])
+        self._thread = threading.Thread(target=self._carry)
+        self._thread.start()
+
+    def _carry(self) -> None:
+        near, _ = self._server.accept()
+        far = socket.create_connection(("127.0.0.1", self._to))
+        with near, far:
+            back = threading.Thread(target=self._copy, args=(far, near))
+            back.start()
+            while self._left > 0 and (data := near.recv(min(self._left, 65536))):
+                far.sendall(data)
+                self._left -= len(data)
+            for end in (near, far):
+                end.shutdown(socket.SHUT_RDWR)
+            back.join()
+
+    @staticmethod
+    def _copy(one: socket.socket, other: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := one.recv(65536):
+                other.sendall(data)
+
+    def __enter__(self) -> "Cable":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._thread.join()
+        self._server.close()
+
+
 class Picky:
     """An archive that takes no JPEG-LS, and answers C-STORE with a status of the test's."""
 
-    def __init__(self, status: int = 0) -> None:
+    def __init__(self, status: int = 0, slow_s: float = 0.0) -> None:
         self.port, self.stored = free_port(), []
         ae = AE("ARCHIVE")
         for kind in ("1.1.7.2", "1.1.66.4", "1.1.88.33"):
@@ -208,6 +286,7 @@ class Picky:
             made = event.dataset
             made.file_meta = event.file_meta
             self.stored.append(made)
+            time.sleep(slow_s)
             return status
 
         handlers = [(evt.EVT_C_STORE, store)]
@@ -345,3 +424,20 @@ def test_the_command_sends_fails_with_2_and_goes_on(folder, archive, listen):
     assert done.returncode == 2
     assert "one archive is needed; give AET@HOST:PORT or --stow URL" in done.stderr
     assert_archived(archive, folder)
+
+
+@pytest.mark.parametrize(
+    ("missing", "words", "sentence"),
+    [
+        ("pynetdicom", ["send", "x", "A@h:1"], "sending needs pynetdicom; install orapp[qa]"),
+        ("dicomweb_client", ["send", "x", "--stow", "http://h"], "STOW needs dicomweb-client"),
+    ],
+)
+def test_what_is_not_installed_is_named(missing, words, sentence):
+    code = f"import sys; sys.modules[{missing!r}] = None; sys.argv[1:] = {words}\n"
+    code += "from orapp.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"orapp: {sentence}")

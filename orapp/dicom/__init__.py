@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,6 +49,7 @@ def export(
     deidentify: bool,
     profile: SiteProfile,
     uncompressed: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
 ) -> Exported:
     """Writes a session as DICOM files, all or none of them.
 
@@ -63,6 +64,7 @@ def export(
             `profile.export.blank` is blackened.
         profile: of the site.
         uncompressed: else JPEG-LS, lossless.
+        progress: called with how many frames are coded, and how many there are.
 
     Raises:
         OrappError: `out` is taken or can't be written, highdicom is missing, or the session holds
@@ -73,7 +75,7 @@ def export(
     study = study_of(session.head, deidentify=deidentify, cleaned=cleaned)
     done = Exported()
     with _whole(out) as folder:
-        job = _Export(session, study, profile, done, folder)
+        job = _Export(session, study, profile, done, folder, progress)
         for number, run in enumerate(runs_of(session, job.clean, packed=not uncompressed), 1):
             job.write(run, number)
         _judge(session, done, deidentify, job)
@@ -90,6 +92,7 @@ class _Export:
         profile: SiteProfile,
         done: Exported,
         folder: Path,
+        progress: Callable[[int, int], None],
     ) -> None:
         self.source: dict[str, Any] = session.head.get("source") or {}
         facts = checked_facts(self.source.get("facts"))
@@ -99,9 +102,12 @@ class _Export:
         self._measured = measures(session.events)
         self._blank = profile.export.blank if study.cleaned else ()
         self._study, self._done, self._folder = study, done, folder
+        self._progress, self._coded, self._count = progress, 0, session.frame_count
 
     def clean(self, pixels: Gray) -> Gray:
         """A frame without what is burned in, if that is to be blanked."""
+        self._coded += 1
+        self._progress(self._coded, self._count)
         if not self._blank:
             return pixels
         pixels = pixels.copy()
@@ -114,19 +120,19 @@ class _Export:
         from orapp.dicom.report import report
 
         image = grey_image(
-            run, self._study, self.source, self._rate_hz, 3 * number - 2, burned_in=self.burned_in
+            run, self._study, self.source, self._rate_hz, number, burned_in=self.burned_in
         )
         self._save(image, f"run-{number:04d}.dcm")
         self._done.frames += len(run.places)
         frames = segmented(run, self._seen)
         if frames:
-            mask = segmentation_object(run, frames, image, self._study, 3 * number - 1)
+            mask = segmentation_object(run, frames, image, self._study, number)
             self._save(mask, f"outlines-{number:04d}.dcm")
             self._done.outlines += sum(len(seen.outlines) for _, seen in frames)
         places = {place.index: n for n, place in enumerate(run.places, 1)}
         measured = [(places[m.frame_index], m) for m in self._measured if m.frame_index in places]
         if frames or measured:
-            made = report(run, frames, measured, image, self._study, 3 * number)
+            made = report(run, frames, measured, image, self._study, number)
             self._save(made, f"measures-{number:04d}.dcm")
             self._done.measures += len(measured)
 

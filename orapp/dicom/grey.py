@@ -14,7 +14,7 @@ from pydicom.uid import (
 
 import orapp
 from orapp.dicom.runs import Run
-from orapp.dicom.study import Study
+from orapp.dicom.study import Series, Study
 from orapp.orientation import Orientation
 from orapp.sources.dicom_facts import checked_facts
 
@@ -47,7 +47,7 @@ def grey_image(
         study: who and when.
         source: as the session's head has it.
         rate_hz: nominal; 0 if unknown.
-        number: of this object in the export, from 1.
+        number: of this object in its series, from 1.
         burned_in: whether text may be in the pixels.
     """
     xa = not why_no_xa(source)
@@ -56,7 +56,7 @@ def grey_image(
         XRayAngiographicImageStorage if xa else MultiFrameGrayscaleByteSecondaryCaptureImageStorage
     )
     modality = "XA" if xa else "OT" if source.get("kind") == "simulated" else "RF"
-    made = study.head(kind, modality, number, "Fluoroscopy, kept by orapp")
+    made = study.head(Series(1, modality, "Fluoroscopy, kept by orapp"), kind, number)
     made.file_meta.TransferSyntaxUID = JPEGLSLossless if run.packed else ExplicitVRLittleEndian
     when = study.at(run.places[0].captured_ns)
     if when is not None:

@@ -17,9 +17,10 @@ import orapp
 from orapp.dicom.measured import Measured, Number
 from orapp.dicom.runs import Run
 from orapp.dicom.seg import FRACTURE, VERTEBRA, engine_name
-from orapp.dicom.study import Study, new_uid
+from orapp.dicom.study import Series, Study, new_uid
 from orapp.frames import Outline, Polygon, Segmentation
 
+SERIES = Series(3, "SR", "Measures by orapp, research use only")
 SCHEME = "99ORAPP"
 PIXELS, NONE, PERCENT = (
     Code("{pixels}", "UCUM", "pixels"),
@@ -59,7 +60,7 @@ def report(
         frames: its frames with outlines: place from 1, segmentation.
         measured: measures of its frames, with the frames' places from 1.
         study: who and when.
-        number: of its series.
+        number: of this object in its series, from 1.
     """
     groups: list[Any] = [
         _region(run, image, place, seen, nth)
@@ -67,14 +68,14 @@ def report(
         for nth in range(len(seen.outlines))
     ]
     groups += [_measures(image, place, each) for place, each in measured]
-    head = study.head(ComprehensiveSRStorage, "SR", number, "Measures by orapp, research use only")
+    head = study.head(SERIES, ComprehensiveSRStorage, number)
     made = sr.ComprehensiveSR(
         evidence=[image],
         content=_content(groups)[0],
         series_instance_uid=head.SeriesInstanceUID,
-        series_number=number,
+        series_number=SERIES.number,
         sop_instance_uid=head.SOPInstanceUID,
-        instance_number=1,
+        instance_number=number,
         manufacturer="orapp",
         is_complete=True,
         series_description=head.SeriesDescription,

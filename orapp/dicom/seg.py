@@ -15,13 +15,14 @@ from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRLittleEndian, SegmentationStorage
 
 from orapp.dicom.runs import Run
-from orapp.dicom.study import Study, code, new_uid
+from orapp.dicom.study import Series, Study, code, new_uid
 from orapp.frames import Gray, Outline, Polygon, Segmentation
 
 ABNORMAL = ("49755003", "SCT", "Morphologically Abnormal Structure")
 FRACTURE = ("72704001", "SCT", "Fracture")
 VERTEBRA = ("51282000", "SCT", "Vertebra")
 ENGINE_NAME = re.compile(r"[A-Za-z0-9 ._+-]{1,64}")
+SERIES = Series(2, "SEG", "Outlines by orapp, research use only")
 COLOUR = (50_000, 30_000, 20_000)
 """CIELab, as DICOM scales it: sky blue, as on screen."""
 
@@ -74,9 +75,9 @@ def segmentation_object(
         image: the object that the run became.
         frames: from `segmented`, at least one.
         study: who and when.
-        number: of its series.
+        number: of this object in its series, from 1.
     """
-    made = study.head(SegmentationStorage, "SEG", number, "Outlines by orapp, research use only")
+    made = study.head(SERIES, SegmentationStorage, number)
     made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     made.ImageType = ["DERIVED", "PRIMARY"]
     made.ContentLabel, made.ContentDescription = "FRACTURE", "Outlines of acute fractures"

@@ -1,7 +1,7 @@
 """Who, when and by what: the modules that every exported object shares, named or de-identified."""
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,6 +22,15 @@ PIXELS_CODE = ("113101", "DCM", "Clean Pixel Data Option")
 
 
 @dataclass(frozen=True, slots=True)
+class Series:
+    """One of the series of an export: its number, modality and description."""
+
+    number: int
+    modality: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Study:
     """What all objects of one export have in common.
 
@@ -33,6 +42,7 @@ class Study:
         started_ns: monotonic ns.
         deidentified: True leaves out whatever could name the patient.
         cleaned: True if burned-in text was blanked.
+        origin: of the UIDs of this export's series.
     """
 
     uid: UID
@@ -41,6 +51,7 @@ class Study:
     started_ns: int
     deidentified: bool
     cleaned: bool
+    origin: uuid.UUID = field(default_factory=uuid.uuid4)
 
     def at(self, captured_ns: int) -> datetime | None:
         """Wall time of a frame's stamp."""
@@ -48,21 +59,25 @@ class Study:
             return None
         return self.started + timedelta(microseconds=(captured_ns - self.started_ns) / 1000)
 
-    def head(self, sop_class: str, modality: str, number: int, words: str) -> Dataset:
-        """A new object with patient, study, a series of its own, equipment and file meta.
+    def head(self, series: Series, sop_class: str, number: int) -> Dataset:
+        """A new object with patient, study, series, equipment and file meta.
 
         Args:
+            series: that it belongs to.
             sop_class: its UID.
-            modality: the code.
-            number: of the series.
-            words: the series' description.
+            number: of the object in its series, from 1.
         """
         made = Dataset()
         made.SpecificCharacterSet = "ISO_IR 192"
         made.SOPClassUID, made.SOPInstanceUID = UID(sop_class), new_uid()
-        made.StudyInstanceUID, made.SeriesInstanceUID = self.uid, new_uid()
-        made.Modality, made.SeriesNumber, made.InstanceNumber = modality, number, 1
-        made.SeriesDescription, made.BodyPartExamined = words, "SPINE"
+        made.StudyInstanceUID = self.uid
+        made.SeriesInstanceUID = uid_of(uuid.uuid5(self.origin, series.words))
+        made.Modality, made.SeriesNumber, made.InstanceNumber = (
+            series.modality,
+            series.number,
+            number,
+        )
+        made.SeriesDescription, made.BodyPartExamined = series.words, "SPINE"
         made.PatientName = made.PatientBirthDate = made.PatientSex = ""
         made.PatientID = self.patient_id
         made.ReferringPhysicianName = made.StudyID = made.AccessionNumber = ""
