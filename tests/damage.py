@@ -25,7 +25,8 @@ MEMORY = 1024**3
 LENGTHS = (0, 1, 2, 0x7FFF, 0xFFFE, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFE, 0xFFFFFFFF)
 _TOKENS = (
     "nan -inf 1e999 -1 0 99999999999999999999 true [] {} [[ ]] '' \"\"\" ''' = . # , "
-    "1979-05-27T07:32:00Z 0x7fffffffffffffff +0.0 [export] [[export.blank]] [keys] \\ \\uD800"
+    '1979-05-27T07:32:00Z 0x7fffffffffffffff +0.0 [export] [[export.blank]] [keys] "
+    '\\ \\uD800 "\\n\\u001b"=1'
 )
 TOKENS = _TOKENS.split()
 
@@ -38,8 +39,9 @@ def damaged(seeds: list[bytes], number: int, text: bool) -> bytes:
     """Damage number `number`: one to six blows to one of the seeds."""
     rng = np.random.default_rng(number)
     data = bytearray(seeds[rng.integers(len(seeds))])
-    blows = [_flip, _length, _cut, _drop, _repeat, _fill, _splice(seeds)]
-    blows += [_token, _token, _token, _swap_lines] if text else [_flip, _length, _digits]
+    any_file = [_flip, _cut, _drop, _repeat, _fill, _splice(seeds)]
+    of_text = [_value] * 14 + [_token, _token, _lines, _lines, _many]
+    blows = any_file + (of_text if text else [_flip, _length, _length, _digits])
     for _ in range(rng.integers(1, 7)):
         if data:
             blows[rng.integers(len(blows))](data, rng)
@@ -93,7 +95,30 @@ def _token(data: bytearray, rng: np.random.Generator) -> None:
     data[at : at + rng.integers(0, 8)] = token.encode()
 
 
-def _swap_lines(data: bytearray, rng: np.random.Generator) -> None:
+def _value(data: bytearray, rng: np.random.Generator) -> None:
+    """Another value, of another line or none that is fit, for one of the keys."""
+    lines = bytes(data).split(b"\n")
+    pairs = [n for n, line in enumerate(lines) if b"=" in line]
+    if not pairs:
+        return
+    one, other = (pairs[rng.integers(len(pairs))] for _ in range(2))
+    key, value = lines[one].split(b"=", 1)[0], lines[other].split(b"=", 1)[1]
+    if rng.random() < 0.6:
+        value = TOKENS[rng.integers(len(TOKENS))].encode()
+    if rng.random() < 0.2:
+        value = b"[" + value + b", " + value + b"]"
+    lines[one] = key + b"=" + value
+    data[:] = b"\n".join(lines)
+
+
+def _many(data: bytearray, rng: np.random.Generator) -> None:
+    """A part of it very often, up to the largest profile and beyond."""
+    at = _place(data, rng)
+    part = data[at : at + rng.integers(1, 80)]
+    data[at:at] = part * int(rng.integers(1, 70_000) // max(len(part), 1))
+
+
+def _lines(data: bytearray, rng: np.random.Generator) -> None:
     lines = bytes(data).split(b"\n")
     one, other = rng.integers(len(lines), size=2)
     lines[one] = lines[other]
@@ -156,7 +181,7 @@ def wrong(path: Path, read: Callable[[Path], None]) -> str:
     except OrappError as error:
         if isinstance(_first(error), MemoryError):
             return "it wanted more memory than there may be"
-        if "\n" in str(error) or len(str(error)) > 500 or str(path.parent) in str(error):
+        if not str(error).isprintable() or len(str(error)) > 500 or str(path.parent) in str(error):
             return f"no sentence: {error}"
     except BaseException:
         return traceback.format_exc()
