@@ -14,7 +14,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 import orapp
@@ -180,11 +179,11 @@ def _print_summary(figures: dict[str, Any], folder: Path | None) -> None:
     table.add_row("engine", f"{figures['engine']['name'] or '-'} on {backend}, {restarts} restarts")
     if folder is not None:
         recording = figures["recording"]
-        told = f"{recording['frames']} frames in {folder}, {recording['dropped']} not recorded"
-        table.add_row("recording", escape(told))
-        if recording["error"]:
-            table.add_row("", recording["error"])
+        told = f"{recording['frames']} frames, {recording['dropped']} not recorded"
+        table.add_row("recording", told + (recording["error"] and f"; {recording['error']}"))
     Console(highlight=False, soft_wrap=True).print(table)
+    if folder is not None:
+        print(f"recorded in {folder}")
 
 
 def _spread(ms: dict[str, float | None]) -> str:

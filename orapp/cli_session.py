@@ -34,7 +34,7 @@ def show(
         table = Table.grid(padding=(0, 2))
         for name, told in _rows(reader, verdict):
             table.add_row(name, _plain(told))
-        console = Console(highlight=False, soft_wrap=True)
+        console = Console(highlight=False, width=None if Console().is_terminal else 200)
         console.print(table)
         if events:
             console.print()

@@ -1,8 +1,10 @@
 """What the head and the lines of a session hold: checked when they are read, whoever wrote them."""
 
+import hashlib
 import json
 import time
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -304,3 +306,38 @@ def _refuse(constant: str) -> None:
 
 def _no_session(folder: Path, why: str) -> OrappError:
     return OrappError(f"'{folder.name}' is no session: {why}", "give the folder of a session")
+
+
+def film_name(segment: int) -> str:
+    """The file of a film in the session's folder."""
+    return f"frames-{segment:04d}.mkv"
+
+
+def sha_of(pixels: Gray) -> str:
+    """First 16 hex digits of the SHA-256 of (H, W) uint8 pixels."""
+    return hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()[:16]
+
+
+def timed(lines: list[FrameRow]) -> Iterator[tuple[FrameRow, int]]:
+    """The frames of one film, each with its time in the film in ms."""
+    last_ms = -1
+    for line in lines:
+        last_ms = next_ms(last_ms, line.captured_ns - lines[0].captured_ns)
+        yield line, last_ms
+
+
+def next_ms(last_ms: int, since_ns: int) -> int:
+    """A frame's time in its film: no two are alike, however quickly they came."""
+    return max(last_ms + 1, since_ns // 1_000_000)
+
+
+def matched(
+    lines: list[FrameRow], film: Iterator[tuple[int, Gray | None]]
+) -> Iterator[tuple[FrameRow, Gray | None]]:
+    """Each line with the picture that lies at its time and has its hash."""
+    time_ms, pixels = next(film, (None, None))
+    for line, wanted_ms in timed(lines):
+        while time_ms is not None and time_ms < wanted_ms:
+            time_ms, pixels = next(film, (None, None))
+        right = time_ms == wanted_ms and pixels is not None and sha_of(pixels) == line.sha
+        yield line, pixels if right else None

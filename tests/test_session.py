@@ -12,7 +12,9 @@ import pytest
 
 from orapp.chain import ChainWriter
 from orapp.errors import OrappError
+from orapp.events import EventLog
 from orapp.frames import Event
+from orapp.grab import FrameGrabber
 from orapp.session import SessionReader, SessionWriter, new_session_folder, session_head
 from orapp.sources import EndOfSource, open_source
 from tests.sessions import (
@@ -457,3 +459,33 @@ def test_a_frame_that_is_too_large_is_said(tmp_path):
         writer.frame(sized(frames(1)[0], (10, 5000)))
     writer.close("it did not work")
     assert verdict(tmp_path / "s").ended == "closed before the first frame: it did not work"
+
+
+def test_a_gap_is_no_loss_of_the_signal(tmp_path):
+    writer = SessionWriter(tmp_path / "s", session_head(SOURCE))
+    for frame in frames(4) + frames(4, first=22):
+        writer.frame(frame)
+    writer.close("done")
+    events, got = EventLog(), []
+    grabber = FrameGrabber(open_source(f"session:{tmp_path / 's'}"), [got.append], events)
+    grabber.start()
+    deadline = time.monotonic() + 60
+    while not grabber.ended and time.monotonic() < deadline:
+        time.sleep(0.01)
+    grabber.stop()
+    assert len(got) == 8
+    assert grabber.error is None
+    assert not any("no signal" in event.text for event in events.all())
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_hours_of_films_keep_few_files_open(tmp_path):
+    writer = SessionWriter(tmp_path / "s", session_head(SOURCE))
+    most = 0
+    for frame in frames(12, step_ns=600_000_000_000):
+        writer.frame(frame)
+        links = [str(fd.readlink()) for fd in Path("/proc/self/fd").iterdir() if fd.is_symlink()]
+        most = max(most, sum(link.startswith(str(tmp_path)) for link in links))
+    writer.close("done")
+    assert most <= 3
+    assert all_same(read(tmp_path / "s"), frames(12, step_ns=600_000_000_000))
