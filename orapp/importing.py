@@ -8,10 +8,8 @@ from orapp.frames import Event, Frame, read_only
 from orapp.scene import SceneWatch
 from orapp.session import SessionWriter, new_session_folder, session_head
 from orapp.sources import EndOfSource, Source, SourceFormat, open_source
-from orapp.sources.dicom import DicomSource
 
 READ_TIMEOUT_MS = 1000
-LOSSLESS = ("ffv1", "rawvideo", "huffyuv", "ffvhuff", "utvideo", "magicyuv", "png", "lagarith")
 KINDS = ("dicom", "file")
 
 
@@ -63,19 +61,14 @@ def import_run(source: str, root: Path) -> tuple[Path, int]:
 
 def _about(opened: Source, form: SourceFormat) -> dict[str, Any]:
     """What the head says of the source; no name of a file, no patient's text."""
-    about: dict[str, Any] = {
+    return {
         "kind": opened.uri.partition(":")[0],
         "width": form.width,
         "height": form.height,
         "rate_hz": form.rate_hz,
         "description": f"imported: {form.description}",
-        "imported": True,
+        "facts": dict(form.facts),
     }
-    if isinstance(opened, DicomSource):
-        about["facts"] = opened.facts
-    elif not any(f", {codec}," in form.description for codec in LOSSLESS):
-        about["facts"] = {"LossyImageCompression": "01"}
-    return about
 
 
 def _copy(opened: Source, form: SourceFormat, writer: SessionWriter, begun_ns: int) -> int:

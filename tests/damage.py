@@ -25,7 +25,7 @@ MEMORY = 1024**3
 LENGTHS = (0, 1, 2, 0x7FFF, 0xFFFE, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFE, 0xFFFFFFFF)
 _TOKENS = (
     "nan -inf 1e999 -1 0 99999999999999999999 true [] {} [[ ]] '' \"\"\" ''' = . # , "
-    '1979-05-27T07:32:00Z 0x7fffffffffffffff +0.0 [export] [[export.blank]] [keys] "
+    "1979-05-27T07:32:00Z 0x7fffffffffffffff +0.0 [export] [[export.blank]] [keys] "
     '\\ \\uD800 "\\n\\u001b"=1'
 )
 TOKENS = _TOKENS.split()

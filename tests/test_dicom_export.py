@@ -416,3 +416,29 @@ def test_the_command_says_what_it_wrote(tmp_path):
         "Note: exported as Secondary Capture, not as XA: the source was not DICOM.\n"
     )
     assert len(list((tmp_path / "out").iterdir())) == 3
+
+
+def test_a_recording_of_a_dicom_run_becomes_an_xa_of_unknown_date(tmp_path):
+    """Through the live path: what the header said of the X-ray goes with the recording."""
+    header = {"RadiationSetting": "SC", "ImageType": ["ORIGINAL", "PRIMARY", "SINGLE PLANE"]}
+    form = DicomSource(str(write(tmp_path / "x.dcm", stored_run(8), 8, **header))).open()
+    facts = {"Modality": "XA", "RadiationSetting": "SC", "Plane": "SINGLE PLANE"}
+    assert form.facts == facts
+    source = {"kind": "dicom", "facts": dict(form.facts)}
+    session = write_session(tmp_path / "s", pictures(2), source=source)
+    assert to_dicom(session, tmp_path / "out").notes == []
+    made = pydicom.dcmread(tmp_path / "out" / "run-0001.dcm")
+    assert made.SOPClassUID == XA
+    assert made.StudyDate == ""
+    assert "AcquisitionDateTime" not in made
+
+
+def test_a_lossy_video_is_declared_as_lossy(tmp_path):
+    session = write_session(
+        tmp_path / "s",
+        pictures(2),
+        source={"kind": "file", "facts": {"LossyImageCompression": "01"}},
+    )
+    to_dicom(session, tmp_path / "out")
+    assert pydicom.dcmread(tmp_path / "out" / "run-0001.dcm").LossyImageCompression == "01"
+    assert faults(tmp_path / "out" / "run-0001.dcm") == []

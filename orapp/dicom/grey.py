@@ -77,7 +77,7 @@ def grey_image(
 
 def _put_sc(made: Dataset, source: dict[str, Any], turned: Orientation) -> None:
     kind = str(source.get("kind"))
-    original = kind in CONVERSIONS and not source.get("imported") and not turned.is_changed
+    original = kind in CONVERSIONS and not turned.is_changed
     made.ImageType = ["ORIGINAL" if original else "DERIVED", "SECONDARY"]
     made.ConversionType = CONVERSIONS.get(kind, "WSD")
     made.SecondaryCaptureDeviceManufacturer = "orapp"

@@ -16,6 +16,8 @@ from orapp.errors import OrappError
 NO_DATE, NO_TIME = "19000101", "000000"
 """Where the standard wants a date and the patient's must not stand."""
 LONGEST_ID = 64
+FILES = ("dicom", "file", "session")
+"""Kinds of source that show an X-ray of earlier: the session doesn't know when it was taken."""
 METHOD = ("built anew from pixels, outlines and measures", "ids, dates, times and texts left out")
 PROFILE_CODE = ("113100", "DCM", "Basic Application Confidentiality Profile")
 PIXELS_CODE = ("113101", "DCM", "Clean Pixel Data Option")
@@ -141,8 +143,8 @@ def study_of(head: dict[str, Any], *, deidentify: bool, cleaned: bool) -> Study:
     except (KeyError, ValueError, TypeError):
         raise OrappError("the session's head is incomplete", "choose another session") from None
     study = uid_of(uuid.uuid5(origin, "study"))
-    imported = bool((head.get("source") or {}).get("imported"))
-    return Study(study, case, None if imported else started, started_ns, False, False)
+    old = (head.get("source") or {}).get("kind") in FILES
+    return Study(study, case, None if old else started, started_ns, False, False)
 
 
 def new_uid() -> UID:

@@ -14,7 +14,7 @@ from pydicom.multival import MultiValue
 from orapp.errors import OrappError
 from orapp.frames import Gray
 from orapp.sources import EndOfSource, Picture, SourceFormat
-from orapp.sources.dicom_facts import Fact, facts_of
+from orapp.sources.dicom_facts import facts_of
 from orapp.sources.dicom_frames import frame_count, read_header, stored_frames
 from orapp.sources.dicom_grey import GreyTable, Stored, flattened, grey_table, needs_sample, number
 from orapp.sources.pace import Pace
@@ -47,14 +47,10 @@ class DicomSource:
     Args:
         path: of the file or the folder.
         paced: False delivers as fast as it is decoded.
-
-    Attributes:
-        facts: how the X-ray was made, as `facts_of` finds it in the header; empty until opened.
     """
 
     def __init__(self, path: str, paced: bool = True) -> None:
         self.uri = f"dicom:{path}"
-        self.facts: dict[str, Fact] = {}
         self._path, self._paced = Path(path), paced
         self._pictures: Iterator[Picture] = iter(())
         self._next: Picture | None = None
@@ -77,7 +73,6 @@ class DicomSource:
             self._pictures = _decode(files, head, grey, times)
             self._next = next(self._pictures)
             form = _format(head, frames, times, grey)
-            self.facts = facts_of(head)
         self._pace = Pace(self._paced)
         return form
 
@@ -209,7 +204,9 @@ def _format(head: Dataset, frames: int, times: list[float], grey: GreyTable) -> 
     rate = [f"{rate_hz:g} frames/s"] if rate_hz else []
     size = f"{head.Columns}x{head.Rows}"
     parts = [_modality(head), many, size, f"{grey.stored.bits} bit", grey.words, *rate]
-    return SourceFormat(int(head.Columns), int(head.Rows), rate_hz, ", ".join(parts), finite=True)
+    about = ", ".join(parts)
+    width, height, facts = int(head.Columns), int(head.Rows), facts_of(head)
+    return SourceFormat(width, height, rate_hz, about, finite=True, facts=facts)
 
 
 def _modality(head: Dataset) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from pydicom import Dataset
 from pydicom.multival import MultiValue
 
+from orapp.sources import Fact
 from orapp.sources.dicom_grey import number
 
 NUMBERS = (
@@ -30,7 +31,6 @@ CODES = {
 DIRECTIONS = "PatientOrientation"
 DIRECTION = re.compile("[LRAPHF]{1,3}")
 LARGEST = 1e6
-Fact = str | float | list[str]
 
 
 def facts_of(head: Dataset) -> dict[str, Fact]:
