@@ -331,6 +331,15 @@ def test_stow_stores_the_same(folder, archive):
     assert stow(folder, archive.web + "/", Steps()) == 12  # asks nobody
 
 
+def test_a_run_larger_than_a_piece_of_http_arrives_whole(tmp_path, archive):
+    session = write_session(tmp_path / "s", pictures(3, (900, 1200)))
+    with SessionReader(session) as reader:
+        export(reader, tmp_path / "big", deidentify=True, profile=SiteProfile())
+    assert (tmp_path / "big" / "run-0001.dcm").stat().st_size > 3_000_000
+    stow(tmp_path / "big", archive.web, Steps())
+    assert_archived(archive, tmp_path / "big")
+
+
 def test_stow_goes_on_after_a_kill(folder, archive):
     with pytest.raises(OrappError, match=r"at 127.0.0.1:\d+ does not answer; nothing is lost"):
         stow(folder, archive.web, Steps(4, archive.kill))
