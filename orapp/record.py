@@ -82,7 +82,7 @@ class Recorder:
         self._folder: Path | None = None
         self._began = datetime.now(UTC), time.monotonic_ns()
         self._ended_ns = self._free_bytes = self._said_ns = 0
-        self._why, self._error = "stopped", ""
+        self._why = self._error = ""
 
     @property
     def folder(self) -> Path | None:
@@ -141,7 +141,7 @@ class Recorder:
 
     def ask_to_stop(self, why: str) -> None:
         """Takes nothing more, writes what waits, and ends by itself."""
-        self._why = why
+        self._why = self._why or why  # the first reason counts
         self._backlog.close()
 
     def stop(self, why: str) -> None:
@@ -179,8 +179,9 @@ class Recorder:
         }
         self._engine_known = head["engine"] is not None
         writer = self._writer = SessionWriter(self._folder, head)
-        syncing = threading.Thread(target=self._keep_synced, args=(writer,), daemon=True)
-        syncing.name = "orapp-recorder-sync"
+        syncing = threading.Thread(
+            target=self._keep_synced, args=(writer,), name="orapp-recorder-sync", daemon=True
+        )
         syncing.start()
         try:
             while (item := self._backlog.first()) is not None:
