@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from orapp.dicom import Exported, export
 from orapp.frames import Event, Frame, Gray, Outline, Segmentation, read_only
-from orapp.session import SessionWriter, session_head
+from orapp.session import SessionReader, SessionWriter, session_head
+from orapp.settings import SiteProfile
 
 SIZE = (121, 163)  # odd: bits of a mask don't fill bytes
 NOT_JUDGED = "DICOMDIR"
@@ -86,3 +88,9 @@ def faults(path: Path) -> list[str]:
         and NOT_JUDGED not in line
         and "<99ORAPP>" not in line
     ]
+
+
+def to_dicom(session: Path, out: Path, **more) -> Exported:
+    options = {"deidentify": False, "profile": SiteProfile(), **more}
+    with SessionReader(session) as reader:
+        return export(reader, out, **options)

@@ -13,8 +13,7 @@ import pytest
 from orapp.dicom import export
 from orapp.session import SessionReader, SessionWriter
 from orapp.settings import Export, Rectangle, SiteProfile
-from tests.exports import faults, pictures, write_session
-from tests.test_dicom_export import to_dicom
+from tests.exports import faults, pictures, to_dicom, write_session
 from tests.test_dicom_source import stored_run, write
 
 NAME, ID, DATE, TEXT = "Mustermann", "PAT-4711-X", "19560317", "Zweitmeinung"

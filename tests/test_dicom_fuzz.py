@@ -22,8 +22,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from tests.exports import pictures, write_session
-from tests.test_dicom_export import to_dicom
+from tests.exports import pictures, to_dicom, write_session
 from tests.test_dicom_source import stored_run, write
 
 COUNT = 20_000 if os.environ.get("ORAPP_LONG") else 300

@@ -55,19 +55,18 @@ def report(
     """The report on one run.
 
     Args:
-        run: whose frames they are.
-        image: the object that the run became.
+        run: whose frames they are; it became `image`.
+        image: what is referenced.
         frames: its frames with outlines: place from 1, segmentation.
         measured: measures of its frames, with the frames' places from 1.
         study: who and when.
         number: of this object in its series, from 1.
     """
-    groups: list[Any] = [
+    groups = [
         _region(run, image, place, seen, nth)
         for place, seen in frames
         for nth in range(len(seen.outlines))
-    ]
-    groups += [_measures(image, place, each) for place, each in measured]
+    ] + [_measures(image, place, each) for place, each in measured]
     head = study.head(SERIES, ComprehensiveSRStorage, number)
     made = sr.ComprehensiveSR(
         evidence=[image],
@@ -81,7 +80,6 @@ def report(
         series_description=head.SeriesDescription,
         manufacturer_model_name="orapp",
         software_versions=orapp.__version__,
-        device_serial_number="none",
     )
     study.date(made, datetime.now(UTC))
     study.sign(made)

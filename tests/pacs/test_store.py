@@ -1,102 +1,21 @@
 """`orapp send` against a real archive (Debian's Orthanc): whatever happens, nothing is lost."""
 
-import contextlib
-import json
 import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
-from pynetdicom import AE, evt
 
-from orapp.dicom import export
 from orapp.errors import OrappError
 from orapp.pacs import Journal, State, items_in
 from orapp.pacs.store import Peer, Wishes, send
-from orapp.pacs.stow import stow
-from orapp.session import SessionReader
-from orapp.settings import SiteProfile
-from tests.exports import pictures, write_session
-from tests.orthanc import Orthanc, free_port, program
+from tests.orthanc import Cable, Picky, Steps, assert_archived, free_port, program, states
 
 pytestmark = pytest.mark.skipif(program() is None, reason="Debian's orthanc is not installed")
 WAIT_S = 60.0
-
-
-@pytest.fixture(scope="module")
-def exports(tmp_path_factory) -> Path:
-    """Twelve objects: four runs with outlines and reports."""
-    folder = tmp_path_factory.mktemp("exports")
-    frames = pictures(12)
-    turns = ("turned 90", "turned 180", "turned 270")
-    events = {3 * (n + 1): [("orientation", turn)] for n, turn in enumerate(turns)}
-    session = write_session(folder / "s", frames, outlined=range(12), events=events)
-    with SessionReader(session) as reader:
-        export(reader, folder / "out", deidentify=True, profile=SiteProfile())
-    return folder / "out"
-
-
-@pytest.fixture
-def folder(exports, tmp_path) -> Path:
-    copy = tmp_path / "to send"
-    copy.mkdir()
-    for path in exports.iterdir():
-        (copy / path.name).write_bytes(path.read_bytes())
-    return copy
-
-
-@pytest.fixture
-def listen() -> int:
-    return free_port()
-
-
-@pytest.fixture
-def archive(tmp_path, listen) -> Iterator[Orthanc]:
-    with Orthanc(tmp_path / "orthanc", ("ORAPP", listen)) as running:
-        yield running
-
-
-class Steps:
-    """Progress, and something that is done when it has come so far."""
-
-    def __init__(self, at: int = -1, act=lambda: None) -> None:
-        self.seen: list[tuple[int, int]] = []
-        self._at, self._act = at, act
-
-    def __call__(self, done: int, total: int) -> None:
-        self.seen.append((done, total))
-        if done == self._at:
-            self._at = -1
-            self._act()
-
-
-def states(folder: Path) -> list[str]:
-    journal = folder.with_name(f"{folder.name}.sent.jsonl")
-    return [json.loads(line)["state"] for line in journal.read_text().splitlines() if line.strip()]
-
-
-def assert_archived(archive: Orthanc, folder: Path) -> None:
-    """Everything is there once, and the same: pixel for pixel, element for element."""
-    there = archive.files()
-    sent = {item.uid: item.path for item in items_in(folder)}
-    assert there.keys() == sent.keys()
-    for uid, path in sent.items():
-        mine = pydicom.dcmread(path)
-        kept = path.with_suffix(".kept")
-        kept.write_bytes(there[uid])
-        other = pydicom.dcmread(kept)
-        kept.unlink()
-        assert other.file_meta.TransferSyntaxUID == mine.file_meta.TransferSyntaxUID
-        if "PixelData" in mine:
-            np.testing.assert_array_equal(other.pixel_array, mine.pixel_array)
-        else:
-            assert other == mine
 
 
 def test_everything_is_stored_committed_and_the_same(folder, archive, listen):
@@ -236,69 +155,6 @@ def test_a_taken_port_is_one_sentence(folder, archive):
             send(folder, Peer.of(archive.address), Wishes(listen=port), Steps())
 
 
-class Cable:
-    """A line to a port of this machine that is cut after some bytes."""
-
-    def __init__(self, to: int, length: int) -> None:
-        self._to, self._left = to, length
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._server.getsockname()[1])
-        self._thread = threading.Thread(target=self._carry)
-        self._thread.start()
-
-    def _carry(self) -> None:
-        near, _ = self._server.accept()
-        far = socket.create_connection(("127.0.0.1", self._to))
-        with near, far:
-            back = threading.Thread(target=self._copy, args=(far, near))
-            back.start()
-            while self._left > 0 and (data := near.recv(min(self._left, 65536))):
-                far.sendall(data)
-                self._left -= len(data)
-            for end in (near, far):
-                end.shutdown(socket.SHUT_RDWR)
-            back.join()
-
-    @staticmethod
-    def _copy(one: socket.socket, other: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := one.recv(65536):
-                other.sendall(data)
-
-    def __enter__(self) -> "Cable":
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._thread.join()
-        self._server.close()
-
-
-class Picky:
-    """An archive that takes no JPEG-LS, and answers C-STORE with a status of the test's."""
-
-    def __init__(self, status: int = 0, slow_s: float = 0.0) -> None:
-        self.port, self.stored = free_port(), []
-        ae = AE("ARCHIVE")
-        for kind in ("1.1.7.2", "1.1.66.4", "1.1.88.33"):
-            ae.add_supported_context(f"1.2.840.10008.5.1.4.{kind}", "1.2.840.10008.1.2.1")
-
-        def store(event: evt.Event) -> int:
-            made = event.dataset
-            made.file_meta = event.file_meta
-            self.stored.append(made)
-            time.sleep(slow_s)
-            return status
-
-        handlers = [(evt.EVT_C_STORE, store)]
-        self._server = ae.start_server(("127.0.0.1", self.port), False, evt_handlers=handlers)
-
-    def __enter__(self) -> "Picky":
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._server.shutdown()
-
-
 def test_an_archive_without_jpeg_ls_gets_the_same_pixels_uncompressed(folder):
     with Picky() as picky:
         send(folder, Peer("ARCHIVE", "127.0.0.1", picky.port), Wishes(commitment=False), Steps())
@@ -320,51 +176,6 @@ def test_a_refused_object_and_a_missing_commitment_are_one_sentence(folder):
         with pytest.raises(OrappError, match=r"knows no storage commitment; .* --no-commitment"):
             send(folder, to, Wishes(listen=free_port()), Steps())
     assert states(folder) == ["stored"] * 12
-
-
-def test_stow_stores_the_same(folder, archive):
-    steps = Steps()
-    assert stow(folder, archive.web, steps) == 12
-    assert steps.seen == [(n, 12) for n in range(13)]
-    assert_archived(archive, folder)
-    archive.kill()
-    assert stow(folder, archive.web + "/", Steps()) == 12  # asks nobody
-
-
-def test_a_run_larger_than_a_piece_of_http_arrives_whole(tmp_path, archive):
-    session = write_session(tmp_path / "s", pictures(3, (900, 1200)))
-    with SessionReader(session) as reader:
-        export(reader, tmp_path / "big", deidentify=True, profile=SiteProfile())
-    assert (tmp_path / "big" / "run-0001.dcm").stat().st_size > 3_000_000
-    stow(tmp_path / "big", archive.web, Steps())
-    assert_archived(archive, tmp_path / "big")
-
-
-def test_stow_goes_on_after_a_kill(folder, archive):
-    with pytest.raises(OrappError, match=r"at 127.0.0.1:\d+ does not answer; nothing is lost"):
-        stow(folder, archive.web, Steps(4, archive.kill))
-    assert states(folder) == ["stored"] * 4
-    archive.start()
-    steps = Steps()
-    assert stow(folder, archive.web, steps) == 12
-    assert steps.seen[0] == (4, 12)
-    assert_archived(archive, folder)
-
-
-@pytest.mark.parametrize(
-    ("url", "sentence"),
-    [
-        ("http://127.0.0.1:{http}/nowhere", r"refuses 'measures-0001.dcm' \(HTTP 404\)"),
-        ("http://127.0.0.1:{port}/dicom-web", "does not answer"),
-        ("ftp://host/x", "no DICOMweb address"),
-        ("http://u:p@host/x", "holds more than host and path; put name and password into ~/.netrc"),
-        ("http://[::1", "no DICOMweb address"),
-    ],
-)
-def test_a_wrong_url_is_one_sentence(folder, archive, url, sentence):
-    with pytest.raises(OrappError, match=sentence) as told:
-        stow(folder, url.format(http=archive.http, port=archive.port), Steps())
-    assert "u:p" not in str(told.value)
 
 
 def test_a_journal_that_was_cut_off_costs_one_object_only(folder):
