@@ -3,13 +3,14 @@
 import json
 import logging
 import os
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from pydicom import dcmread
-from pydicom.errors import InvalidDicomError
 
 from orapp.errors import OrappError
 
@@ -37,6 +38,14 @@ class State(StrEnum):
     LOST = "lost"
 
 
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Keeps pydicom from writing to the screen what it finds odd in a file: it quotes values."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def items_in(folder: Path) -> list[Item]:
     """The DICOM files of a folder, by name.
 
@@ -56,7 +65,7 @@ def _item(path: Path) -> Item:
         head = dcmread(path, specific_tags=["SOPInstanceUID"], stop_before_pixels=True)
         meta = head.file_meta
         uids = meta.MediaStorageSOPClassUID, head.SOPInstanceUID, meta.TransferSyntaxUID
-    except (InvalidDicomError, OSError, AttributeError, EOFError, ValueError, KeyError):
+    except Exception:  # pydicom raises many kinds on a broken file
         what = f"'{path.name}' is not a DICOM file"
         raise OrappError(what, "send a folder that holds an export only") from None
     return Item(path, *(str(uid) for uid in uids))

@@ -3,7 +3,6 @@
 import logging
 import re
 import threading
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext, build_context
 
 from orapp.errors import OrappError
-from orapp.pacs import Item, Journal, Progress, State, items_in
+from orapp.pacs import Item, Journal, Progress, State, items_in, without_warnings
 from orapp.pacs.commitment import Commitment, CommitmentClass
 
 for _talks in ("pynetdicom", "pydicom"):
@@ -75,6 +74,11 @@ def send(folder: Path, peer: Peer, wishes: Wishes, progress: Progress) -> int:
         OrappError: the archive can't be reached, refuses, breaks off, or doesn't confirm. The
             journal holds what has arrived; the same call goes on with the rest.
     """
+    with without_warnings():
+        return _send(folder, peer, wishes, progress)
+
+
+def _send(folder: Path, peer: Peer, wishes: Wishes, progress: Progress) -> int:
     items = items_in(folder)
     done = State.COMMITTED if wishes.commitment else State.STORED
     with Journal(folder, str(peer)) as journal:
@@ -132,15 +136,13 @@ def _association(
     ae.connection_timeout = ae.acse_timeout = CONNECT_S
     ae.dimse_timeout = ae.network_timeout = ANSWER_S
     try:
-        with warnings.catch_warnings():  # pynetdicom leaves a refused socket to Python to close
-            warnings.simplefilter("ignore", ResourceWarning)
-            link = ae.associate(
-                peer.host,
-                peer.port,
-                contexts=_contexts(items),
-                ae_title=peer.title,
-                evt_handlers=handlers,
-            )
+        link = ae.associate(  # it leaves a refused socket to Python to close, which warns
+            peer.host,
+            peer.port,
+            contexts=_contexts(items),
+            ae_title=peer.title,
+            evt_handlers=handlers,
+        )
     except (OSError, UnicodeError):
         raise _unreachable(peer) from None
     try:

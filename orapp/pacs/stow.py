@@ -9,7 +9,7 @@ from dicomweb_client import DICOMwebClient
 from pydicom import Dataset, dcmread
 
 from orapp.errors import OrappError
-from orapp.pacs import Item, Journal, Progress, State, items_in
+from orapp.pacs import Item, Journal, Progress, State, items_in, without_warnings
 
 for _talks in ("dicomweb_client", "urllib3"):
     logging.getLogger(_talks).setLevel(logging.CRITICAL)
@@ -28,7 +28,11 @@ def stow(folder: Path, url: str, progress: Progress) -> int:
     Raises:
         OrappError: the archive can't be reached, refuses, or breaks off; the same call goes on.
     """
-    place = _checked(url)
+    with without_warnings():
+        return _stow(folder, _checked(url), progress)
+
+
+def _stow(folder: Path, place: str, progress: Progress) -> int:
     items = items_in(folder)
     with Journal(folder, place) as journal, requests.Session() as web:
         client = DICOMwebClient(place, session=web, timeout=TIMEOUTS_S)

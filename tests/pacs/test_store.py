@@ -261,3 +261,18 @@ def test_what_is_not_installed_is_named(missing, words, sentence):
     )
     assert done.returncode == 2
     assert done.stderr.startswith(f"orapp: {sentence}")
+
+
+def test_a_file_that_pydicom_finds_odd_is_sent_without_a_word_of_it(folder, archive, listen):
+    path = folder / "run-0001.dcm"
+    odd = path.read_bytes().replace(b"CS\x06\x00SPINE ", b"CS\x06\x00Erika!")
+    assert odd != path.read_bytes()
+    path.write_bytes(odd)
+    words = [sys.executable, "-m", "orapp", "--verbose", "send", str(folder), archive.address]
+    done = subprocess.run(
+        [*words, "--listen", str(listen)], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    path.write_bytes(odd.replace(b"1.2.840", b"1.\xff.84"))
+    with pytest.raises(OrappError, match=r"'run-0001.dcm' is not a DICOM file"):
+        send(folder, Peer.of(archive.address), Wishes(listen=listen), Steps())
