@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 import orapp
+from orapp.cli_archive import add_to as add_archive_commands
 from orapp.cli_engine import app as engine_app
 from orapp.cli_session import app as session_app
 from orapp.engines import EngineSpec
@@ -252,6 +253,9 @@ def common(
         format="%(asctime)s %(name)s %(message)s",
         stream=sys.stderr,
     )
+
+
+add_archive_commands(app)
 
 
 def main() -> None:

@@ -150,7 +150,12 @@ def load_profile(path: Path | None) -> SiteProfile:
         place = ".".join(str(part) for part in first["loc"])
         why = first["msg"].removeprefix("Value error, ")
         what = f"the profile '{path.name}' is wrong at {place}: {why}" if place else why
-        raise OrappError(what[:300], "correct it") from None
+        raise OrappError(_printable(what), "correct it") from None
     except (ValueError, RecursionError) as error:
-        why = str(error).splitlines()[0][:120] if str(error) else "it can't be read"
+        why = _printable(str(error))[:120] or "it can't be read"
         raise OrappError(f"the profile '{path.name}' is no TOML ({why})", "correct it") from None
+
+
+def _printable(text: str) -> str:
+    """On one line, without what a terminal would obey: keys may hold any character."""
+    return "".join(letter if letter.isprintable() else " " for letter in text[:300])
