@@ -86,7 +86,7 @@ def live(
         typer.Option(help="paired: outlines on their own exposure only; live: also aged"),
     ] = None,
     max_outline_age_ms: Annotated[
-        float | None, typer.Option(min=0, max=2000, help="In live mode, an older outline goes")
+        float | None, typer.Option(min=0, max=500, help="In live mode, an older outline goes")
     ] = None,
     assistant: Annotated[
         bool, typer.Option("--assistant", help="A second window for the assistant")

@@ -38,6 +38,7 @@ class RecordingStatus:
         free_bytes: on the disk, when it was last looked at.
         disk_low: whether that is less than 2 GB.
         error: what went wrong, in words; empty if nothing did.
+        fault: why it stopped by itself, in words; empty if it did not.
     """
 
     state: Literal["off", "recording", "stopped"] = "off"
@@ -47,6 +48,7 @@ class RecordingStatus:
     free_bytes: int = 0
     disk_low: bool = False
     error: str = ""
+    fault: str = ""
 
 
 class Recorder:
@@ -102,6 +104,7 @@ class Recorder:
             free_bytes=self._free_bytes,
             disk_low=self._free_bytes < self._limits.low_bytes,
             error=self._error or slow,
+            fault=self._error,
         )
 
     def start(self) -> None:

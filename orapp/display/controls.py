@@ -37,8 +37,10 @@ ACTIONS: dict[str, str] = {
     "quit": "quit",
 }
 BUTTONS: dict[str, str] = {
-    HELD: "Hide outline",
+    HELD: "Hide",
+    "toggle_outline": "Outline",
     "store_reference": "Store",
+    "clear_reference": "Clear",
     "freeze": "Freeze",
     "measures": "Measures",
     "set_baseline": "Baseline",
@@ -47,6 +49,8 @@ BUTTONS: dict[str, str] = {
     "rotate": "Turn",
     "mirror": "Mirror",
     "invert": "Invert",
+    "brighter": "Brighter",
+    "darker": "Darker",
     "window_reset": "Levels",
     "help": "Help",
     "quit": "Quit",
@@ -66,7 +70,11 @@ class KeyMap:
         self._actions: dict[tuple[int, int], str] = {}
         for action in ACTIONS:
             for name in getattr(keys, action):
-                self._actions[_key_of(name)] = action
+                other = self._actions.setdefault(_key_of(name), action)
+                if other != action:
+                    raise OrappError(
+                        f"the profile's '{name}' is a key of {other} and of {action}", "choose one"
+                    )
 
     def action(self, event: QKeyEvent) -> str | None:
         """The action of a key press or release; None if it has none."""
@@ -111,8 +119,11 @@ class ControlBar(QWidget):
                 button.sizePolicy().Policy.Ignored, button.sizePolicy().Policy.Ignored
             )
             button.setToolTip(say(ACTIONS[action]))
-            button.pressed.connect(lambda action=action: act(action))
-            button.released.connect(lambda action=action: let_go(action))
+            if action == HELD:
+                button.pressed.connect(lambda: act(HELD))
+                button.released.connect(lambda: let_go(HELD))
+            else:  # a finger that slides off does nothing
+                button.clicked.connect(lambda _=False, action=action: act(action))
             row.addWidget(button, max(len(button.text()), 6))
             self.buttons[action] = button
 
@@ -127,7 +138,7 @@ class ControlBar(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: ARG002, N802
         """Qt's call: the type follows the height."""
-        size = max(min(round(self.height() * 0.36), round(self.width() / 95)), 7)
+        size = max(min(round(self.height() * 0.36), round(self.width() / 110)), 7)
         self.setStyleSheet(
             f"ControlBar {{ background: {theme.STRIP.name()}; }}"
             f"QPushButton {{ background: {theme.BUTTON.name()}; color: {theme.TEXT.name()};"

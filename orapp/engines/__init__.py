@@ -45,6 +45,7 @@ class EngineIdentity:
         least_spine: probability of a spine from which a view is supported.
         precision: fp32, fp16 or int8.
         why: with `auto`, why this backend was taken; else empty.
+        trained_on: what the model has learned from, by its manifest.
     """
 
     name: str
@@ -57,6 +58,7 @@ class EngineIdentity:
     least_spine: float
     precision: str = "fp32"
     why: str = ""
+    trained_on: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ def identity(manifest: "Manifest", backend: str, precision: str = "fp32") -> Eng
         manifest.least_broken,
         manifest.least_spine,
         precision,
+        trained_on=manifest.trained_on,
     )
 
 
