@@ -1,0 +1,174 @@
+"""Who computes: this process, worker processes of this machine, or a Dask cluster.
+
+The same two functions of `case.py` run everywhere. Dask sends them by pickle between its own
+processes: those of this machine talk over TLS with keys of this run alone; a cluster that is
+named must be one that is trusted.
+"""
+
+import logging
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from orapp.engines import Engine, EngineSpec
+from orapp.errors import NotThere, OrappError
+from orapp.qa.case import Outcome, run_case
+from orapp.qa.cases import Case
+from orapp.verify import open_verified
+
+T = TypeVar("T")
+RETRIES = 2
+"""A case whose worker died is tried again so often."""
+CONNECT_S = 20
+
+
+class Crew(Protocol):
+    """Workers, each with an open and verified engine."""
+
+    size: int
+
+    def everywhere(self, job: Callable[[Engine], T]) -> list[T]:
+        """Runs a job once on each worker, at the same time."""
+        ...
+
+    def run(self, cases: Sequence[Case], out: Path, resume: bool) -> Iterator[Outcome]:
+        """Runs the cases; yields each as it is done, in any order."""
+        ...
+
+
+@contextmanager
+def hire(spec: EngineSpec, workers: int, cluster: str | None) -> Generator[Crew, None, None]:
+    """Opens a crew: this process for one worker, else processes, or the cluster at an address.
+
+    Raises:
+        OrappError: the engine can't be opened, Dask is missing, or no cluster answers.
+    """
+    if cluster is None and workers == 1:
+        with open_verified(spec) as engine:
+            yield _Alone(engine)
+        return
+    with _client(workers, cluster) as client:
+        yield _Dask(client, spec)
+
+
+class _Alone:
+    """This process, case by case."""
+
+    size = 1
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def everywhere(self, job: Callable[[Engine], T]) -> list[T]:
+        return [job(self._engine)]
+
+    def run(self, cases: Sequence[Case], out: Path, resume: bool) -> Iterator[Outcome]:
+        return (run_case(self._engine, case, out, resume) for case in cases)
+
+
+class _Dask:
+    """Processes that Dask keeps; one that dies is replaced, and its case tried again."""
+
+    def __init__(self, client: Any, spec: EngineSpec) -> None:
+        self._client, self._spec = client, spec
+        self._workers = list(client.scheduler_info(n_workers=-1)["workers"])
+        self.size = len(self._workers)
+
+    def everywhere(self, job: Callable[[Engine], T]) -> list[T]:
+        asked = partial(_with_engine, self._spec, job)
+        futures = [
+            self._client.submit(asked, workers=[address], allow_other_workers=False, pure=False)
+            for address in self._workers
+        ]
+        return list(self._client.gather(futures))
+
+    def run(self, cases: Sequence[Case], out: Path, resume: bool) -> Iterator[Outcome]:
+        from distributed import as_completed
+
+        asked = {
+            self._client.submit(_run_one, self._spec, case, out, resume, pure=False): case
+            for case in cases
+        }
+        for future in as_completed(list(asked)):
+            case = asked.pop(future)
+            yield future.result() if future.status == "finished" else _lost(case, future)
+
+
+def _lost(case: Case, future: Any) -> Outcome:
+    """What is told of a case whose workers died, or that its worker could not begin."""
+    error = future.exception()
+    if isinstance(error, OrappError):
+        return Outcome(case, error=case.nameless(str(error)))
+    log.info("%s: %s", case.label, type(error).__name__)
+    return Outcome(case, error=f"{case.label} lost its worker process {RETRIES + 1} times")
+
+
+@cache
+def _engine(spec: EngineSpec) -> Engine:
+    """The engine of a worker process, opened and verified once in its life."""
+    return open_verified(spec)
+
+
+def _with_engine(spec: EngineSpec, job: Callable[[Engine], T]) -> T:
+    return job(_engine(spec))
+
+
+def _run_one(spec: EngineSpec, case: Case, out: Path, resume: bool) -> Outcome:
+    return run_case(_engine(spec), case, out, resume)
+
+
+log = logging.getLogger("orapp")
+
+
+@contextmanager
+def _client(workers: int, cluster: str | None) -> Generator[Any, None, None]:
+    try:
+        import dask
+        import distributed
+    except ImportError:
+        raise NotThere(
+            "several workers need Dask, which is not installed",
+            "run 'pip install orapp[qa]', or use --workers 1",
+        ) from None
+    with dask.config.set(_SETTINGS):
+        if cluster is not None:
+            with _connected(distributed, cluster) as client:
+                yield client
+            return
+        with (
+            distributed.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                dashboard_address=None,
+                memory_limit=0,
+                security=True,
+                protocol="tls",
+                silence_logs=logging.CRITICAL,
+            ) as local,
+            distributed.Client(local) as client,
+        ):
+            yield client
+
+
+_SETTINGS = {
+    "distributed.scheduler.allowed-failures": RETRIES,
+    "distributed.scheduler.worker-saturation": 1.0,  # a death counts for one case only
+    "distributed.admin.log-format": "%(message)s",
+    "logging": {"distributed": "critical"},
+}
+
+
+@contextmanager
+def _connected(distributed: Any, address: str) -> Generator[Any, None, None]:
+    try:
+        client = distributed.Client(address, timeout=CONNECT_S)
+    except (OSError, ValueError):
+        raise OrappError(
+            f"no Dask cluster answers at '{address}'", "check the address, as tcp://HOST:8786"
+        ) from None
+    with client:
+        if not client.scheduler_info(n_workers=-1)["workers"]:
+            raise OrappError("the Dask cluster has no workers", "start 'dask worker' there")
+        yield client
