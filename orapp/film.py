@@ -1,0 +1,220 @@
+"""One film of a session: FFV1 in Matroska, whole after every frame, readable up to a cut."""
+
+import io
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from orapp.frames import Gray, read_only
+
+MAX_SIDE = 4096
+CODEC = {"level": "3", "slices": "4", "slicecrc": "1", "coder": "rice"}
+"""Rice: half the time of the range coder, and no larger on noise."""
+UNREADABLE = (av.FFmpegError, OSError, ValueError, MemoryError)
+_CLUSTER, _TIMESTAMP, _SIMPLE_BLOCK = b"\x1f\x43\xb6\x75", b"\xe7\x88", b"\xa3"
+_TRACK_1_KEY_FRAME = b"\x81\x00\x00\x80"
+
+
+class FilmWriter:
+    """Writes frames of one size to a new file, each as a Matroska cluster of its own.
+
+    FFmpeg encodes, and writes the file's head. The clusters are written here: FFmpeg's muxer
+    keeps a frame back until the next one comes, and a frame that waits is lost in a power cut.
+
+    Args:
+        path: of the file, which must not exist.
+        size: (H, W), 1 to 4096 each.
+
+    Raises:
+        OSError: of any method: the file can't be written.
+    """
+
+    def __init__(self, path: Path, size: tuple[int, int]) -> None:
+        if not all(1 <= side <= MAX_SIDE for side in size):
+            raise ValueError(f"a frame of {size[1]}x{size[0]} can't be recorded")
+        self.size = size
+        self.frames = 0
+        head = io.BytesIO()
+        self._container = av.open(head, "w", format="matroska", options={"live": "1"})
+        self._stream = self._container.add_stream("ffv1", rate=1000, options=CODEC)
+        self._stream.width, self._stream.height = size[1], size[0]
+        self._stream.pix_fmt = "gray"
+        self._stream.codec_context.gop_size = 1
+        self._stream.codec_context.thread_count = 1
+        self._container.start_encoding()
+        self._file = AppendedFile(path)
+        self._file.append(head.getvalue())
+
+    def add(self, pixels: Gray, time_ms: int) -> None:
+        """Adds a frame, (H, W) uint8, at its time from the film's start in ms."""
+        frame = av.VideoFrame.from_ndarray(pixels, "gray")
+        frame.pts = self.frames
+        self.frames += 1
+        (packet,) = self._stream.encode(frame)
+        self._file.append(_cluster(bytes(packet), time_ms))
+
+    def sync(self) -> None:
+        """Has what was added on the disk; any thread may call it."""
+        self._file.sync()
+
+    def close(self) -> None:
+        """Closes the file; may be called twice."""
+        with suppress(av.FFmpegError, ValueError):
+            self._container.close()
+        self._file.close()
+
+
+def _cluster(block: bytes, time_ms: int) -> bytes:
+    """A Matroska cluster that holds one key frame and states its own length."""
+    content = _TIMESTAMP + time_ms.to_bytes(8, "big")
+    content += _SIMPLE_BLOCK + _length(len(block) + 4) + _TRACK_1_KEY_FRAME + block
+    return _CLUSTER + _length(len(content)) + content
+
+
+def _length(count: int) -> bytes:
+    """EBML's number in eight bytes."""
+    return (count | 1 << 56).to_bytes(8, "big")
+
+
+class AppendedFile:
+    """A new file that only grows, by whole pieces: what can't be written whole is taken back.
+
+    Args:
+        path: of the file, which must not exist.
+
+    Raises:
+        OSError: of any method.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+        self._length = 0
+        self._lock = threading.Lock()
+
+    def append(self, piece: bytes) -> None:
+        """Appends all of it, or, if that fails, nothing."""
+        try:
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[os.write(self._fd, rest) :]
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self._fd, self._length)
+            raise
+        self._length += len(piece)
+
+    def sync(self) -> None:
+        """Has everything on the disk; any thread may call it, and others may append meanwhile."""
+        with self._lock:
+            if self._fd < 0:
+                return
+            fd = os.dup(self._fd)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def close(self) -> None:
+        """Closes the file; may be called twice."""
+        with self._lock:
+            fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+def sync_folder(path: Path) -> None:
+    """Has the folder's entries on the disk, where the system knows how."""
+    if os.name == "posix":
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def is_plain_file(path: Path) -> bool:
+    """Whether it is there and no link, pipe or device: opening it can't block."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def read_film(path: Path) -> Iterator[tuple[int, Gray | None]]:
+    """Every frame up to where the file is cut: its time in ms, and (H, W) uint8.
+
+    None in place of a picture that is damaged. Ends where nothing more can be read; of a file
+    that is no such film nothing comes.
+    """
+    with suppress(*UNREADABLE), _open(path) as container:
+        stream = _stream(container)
+        if stream is None:
+            return
+        for packet in _packets(container, stream):
+            yield _time_ms(packet), _decode(packet)
+
+
+def film_times(path: Path) -> list[int]:
+    """The times of the whole frames in ms, without decoding them."""
+    times: list[int] = []
+    with suppress(*UNREADABLE), _open(path) as container:
+        stream = _stream(container)
+        if stream is not None:
+            times.extend(_time_ms(packet) for packet in _packets(container, stream))
+    return times
+
+
+def _open(path: Path) -> InputContainer:
+    if not is_plain_file(path):
+        raise FileNotFoundError
+    allowed = {"protocol_whitelist": "file", "format_whitelist": "matroska,webm"}
+    return av.open(f"file:{path}", format="matroska", options=allowed, metadata_errors="ignore")
+
+
+def _stream(container: InputContainer) -> VideoStream | None:
+    """The film's one stream, if it is of the kind that `FilmWriter` writes."""
+    if len(container.streams) != 1 or not container.streams.video:
+        return None
+    stream = container.streams.video[0]
+    context = stream.codec_context
+    if context is None or context.name != "ffv1" or max(context.width, context.height) > MAX_SIDE:
+        return None
+    context.options = {"max_pixels": str(MAX_SIDE * MAX_SIDE), "err_detect": "crccheck+explode"}
+    return stream
+
+
+def _packets(container: InputContainer, stream: VideoStream) -> "Iterator[Packet[VideoStream]]":
+    for packet in container.demux(stream):
+        if packet.size and packet.pts is not None and not packet.is_corrupt:
+            yield packet
+
+
+def _time_ms(packet: "Packet[VideoStream]") -> int:
+    assert packet.pts is not None
+    assert packet.time_base is not None
+    return round(packet.pts * packet.time_base * 1000)
+
+
+def _decode(packet: "Packet[VideoStream]") -> Gray | None:
+    """The packet's picture; None if it is not one whole grey picture."""
+    try:
+        frames = packet.decode()
+    except UNREADABLE:
+        return None
+    if len(frames) != 1:
+        return None
+    (frame,) = frames
+    if not isinstance(frame, av.VideoFrame) or frame.is_corrupt or frame.format.name != "gray":
+        return None
+    if max(frame.width, frame.height) > MAX_SIDE:
+        return None
+    return read_only(np.asarray(frame.to_ndarray(), np.uint8))

@@ -1,0 +1,370 @@
+"""The session on disk: what a recording holds, written to be whole at every moment, and read back.
+
+A folder with `session.json` (the head), `frames-0000.mkv` and on (FFV1, lossless), and
+`events.jsonl` (one hash-chained line for everything that happened).
+"""
+
+import hashlib
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import av
+import numpy as np
+
+from orapp.chain import ChainReader, ChainWriter, Line
+from orapp.errors import OrappError
+from orapp.film import FilmWriter, film_times, read_film, sync_folder
+from orapp.frames import Event, Frame, Gray, Segmentation
+from orapp.session_lines import (
+    EndLine,
+    FrameLine,
+    GapLine,
+    LineCheck,
+    SegmentationLine,
+    check_head,
+    read_head,
+    segmentation_fields,
+    session_head,
+)
+from orapp.session_verdict import Contents, Verdict, judge
+
+__all__ = ["SessionReader", "SessionWriter", "Verdict", "new_session_folder", "session_head"]
+FILM_S = 60
+"""A new film begins after so long: a damaged file costs a minute at most."""
+Written = TypeVar("Written")
+
+
+def new_session_folder(root: Path) -> Path:
+    """Makes an empty folder `session-YYYYmmdd-HHMMSS` (UTC) in `root`, with -2, -3 if taken.
+
+    Raises:
+        OrappError: it can't be made.
+    """
+    name = f"session-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        for number in range(1, 1000):
+            folder = root / (name if number == 1 else f"{name}-{number}")
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            sync_folder(root)
+            return folder
+    except OSError as error:
+        raise _unwritable(error) from None
+    raise OrappError("the recording can't be written (no name is free)", "choose another folder")
+
+
+class SessionWriter:
+    """Writes a session. A frame can be read back as soon as `frame` returns.
+
+    One thread writes; `sync` may be called by another meanwhile.
+
+    Args:
+        folder: of the session, empty or to be made.
+        head: as `session_head` gives it.
+
+    Raises:
+        OrappError: of any method: the folder or a file can't be written. What was written before
+            stays readable.
+    """
+
+    def __init__(self, folder: Path, head: dict[str, Any]) -> None:
+        check_head(head)
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._film: FilmWriter | None = None
+        self._films = self._frames = 0
+        self._film_began_ns = self._last_ms = 0
+        data = (json.dumps(head, indent=1, allow_nan=False) + "\n").encode()
+        self._lines = _told(lambda: self._begin(data))
+
+    def _begin(self, data: bytes) -> ChainWriter:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / "session.json").open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        lines = ChainWriter(self._folder / "events.jsonl", data)
+        sync_folder(self._folder)
+        return lines
+
+    @property
+    def frames(self) -> int:
+        """Frames so far."""
+        return self._frames
+
+    def frame(self, frame: Frame) -> None:
+        """Appends a frame: its picture, then its line."""
+        _told(lambda: self._frame(frame))
+
+    def _frame(self, frame: Frame) -> None:
+        film = self._film_for(frame)
+        self._last_ms = _next_ms(self._last_ms, frame.captured_ns - self._film_began_ns)
+        position = film.frames
+        film.add(frame.pixels, self._last_ms)
+        fields = {
+            "index": frame.index,
+            "exposure": frame.exposure,
+            "repeat": frame.repeat,
+            "signal": frame.signal.value,
+            "captured_ns": frame.captured_ns,
+            "segment": self._films - 1,
+            "position": position,
+            "sha": sha_of(frame.pixels),
+        }
+        self._lines.add("frame", frame.captured_ns, fields)
+        self._frames += 1
+
+    def _film_for(self, frame: Frame) -> FilmWriter:
+        film = self._film
+        long = frame.captured_ns - self._film_began_ns >= FILM_S * 1_000_000_000
+        if film is not None and film.size == frame.pixels.shape and not long:
+            return film
+        if film is not None:
+            film.sync()
+            film.close()
+        height, width = frame.pixels.shape
+        new = FilmWriter(self._folder / film_name(self._films), (height, width))
+        with self._lock:
+            self._film = new
+        self._films += 1
+        self._film_began_ns, self._last_ms = frame.captured_ns, -1
+        sync_folder(self._folder)
+        return new
+
+    def segmentation(self, segmentation: Segmentation) -> None:
+        """Appends what the engine saw; the outlines to 0.01 px, without the probability map."""
+        self.line("segmentation", segmentation.finished_ns, segmentation_fields(segmentation))
+
+    def event(self, event: Event) -> None:
+        """Appends an event."""
+        fields = {"event_kind": event.kind[:100], "text": _clean(event.text[:10_000])}
+        self.line("event", event.time_ns, fields)
+
+    def gap(self, first: int, last: int, why: str) -> None:
+        """Says that the frames with the indexes first to last were not recorded."""
+        self.line("gap", time.monotonic_ns(), {"first": first, "last": last, "why": why})
+
+    def presented(self, index: int, presented_ns: int, style: str | None) -> None:
+        """Says when a frame was painted, and with what style of outline, if any."""
+        self.line("presented", presented_ns, {"index": index, "style": style})
+
+    def engine(self, identity: Any) -> None:
+        """Says what computes (a dataclass or a dict), where the head could not."""
+        fields = asdict(identity) if is_dataclass(identity) else dict(identity)  # type: ignore[arg-type]
+        self.line("engine", time.monotonic_ns(), {"engine": fields})
+
+    def line(self, kind: str, time_ns: int, fields: Line) -> None:
+        """Appends a line of a kind."""
+        _told(lambda: self._lines.add(kind, time_ns, fields))
+
+    def sync(self) -> None:
+        """Has everything so far on the disk, pictures first; any thread may call it."""
+        with self._lock:
+            film = self._film
+        if film is not None:
+            _told(film.sync)
+        _told(self._lines.sync)
+
+    def close(self, why: str) -> None:
+        """Says that it ends, and why, and closes the files whatever happens; once is enough."""
+        film, lines = self._film, self._lines
+        try:
+            self.line("end", time.monotonic_ns(), {"frames": self._frames, "why": why})
+            self.sync()
+        finally:
+            if film is not None:
+                film.close()
+            lines.close()
+
+
+class SessionReader:
+    """Reads a session, also one that was cut off, or that is still being written.
+
+    Opening reads the head only. Only what the chain and the pictures' hashes vouch for is given.
+
+    Args:
+        folder: of the session.
+
+    Raises:
+        OrappError: there is no session.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = Path(folder)
+        self._seed = read_head(self._folder)
+        self.head: dict[str, Any] = json.loads(self._seed)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nothing stays open between two calls; for the symmetry of it."""
+
+    def _chain(self) -> ChainReader:
+        return ChainReader(self._folder / "events.jsonl", self._seed, LineCheck())
+
+    def lines(self) -> Iterator[Line]:
+        """All verified lines in order, streaming; as dicts, without their chain."""
+        yield from self._chain()
+
+    @cached_property
+    def events(self) -> list[Line]:
+        """All verified lines in order. Of an hour this is large: `lines` streams."""
+        return list(self.lines())
+
+    @cached_property
+    def _contents(self) -> Contents:
+        found, chain = Contents(), self._chain()
+        for line in chain:
+            kind = line["kind"]
+            found.kinds[kind] = found.kinds.get(kind, 0) + 1
+            if kind == "frame":
+                found.frames.append(FrameLine.model_validate(line))
+            elif kind == "gap":
+                found.gaps.append(GapLine.model_validate(line))
+            elif kind == "engine":
+                found.engine = line["engine"]
+            found.end = EndLine.model_validate(line) if kind == "end" else None
+        found.broken, found.cut = chain.broken, chain.cut
+        return found
+
+    @property
+    def gaps(self) -> list[tuple[int, int, str]]:
+        """Frames that were not recorded: first and last index, why."""
+        return [(gap.first, gap.last, gap.why) for gap in self._contents.gaps]
+
+    @property
+    def kinds(self) -> dict[str, int]:
+        """How many verified lines there are of each kind."""
+        return dict(self._contents.kinds)
+
+    @property
+    def engine(self) -> dict[str, Any] | None:
+        """What computed, by the head or by a later line; None if it never came up."""
+        return self.head["engine"] or self._contents.engine
+
+    @property
+    def rate_hz(self) -> float:
+        """Frames per second, as the source stated it, or else as they came; 0 if unknown."""
+        stated = self.head["source"]["rate_hz"]
+        if stated and stated > 0:
+            return float(stated)
+        stamps = np.array([frame.captured_ns for frame in self._contents.frames], np.int64)
+        apart_ns = float(np.median(np.diff(stamps))) if len(stamps) > 1 else 0.0
+        return 1e9 / apart_ns if apart_ns > 0 else 0.0
+
+    @cached_property
+    def frame_count(self) -> int:
+        """Frames that can be read: the lines, less those at the end whose picture is cut off."""
+        found = self._contents
+        if not found.frames:
+            return 0
+        last = found.frames[-1].segment
+        times = set(film_times(self._folder / film_name(last)))
+        count, lines = len(found.frames), [f for f in found.frames if f.segment == last]
+        for _, time_ms in reversed(list(_timed(lines))):
+            if time_ms in times:
+                break
+            count -= 1
+        return count
+
+    def frames(self) -> Iterator[Frame]:
+        """Every whole frame as it was recorded, in order, streaming: byte for byte."""
+        for line, pixels in self._pictures():
+            if pixels is not None:
+                yield line.frame(pixels)
+
+    def _pictures(self) -> Iterator[tuple[FrameLine, Gray | None]]:
+        """Every frame's line with its picture; None if that is missing or not the one recorded."""
+        frames = self._contents.frames
+        for segment, lines in groupby(frames, key=lambda line: line.segment):
+            film = read_film(self._folder / film_name(segment))
+            yield from _matched(list(lines), film)
+
+    def segmentations(self) -> dict[int, Segmentation]:
+        """What the engine saw, by the index of the frame; without the probability map."""
+        return {
+            line["frame_index"]: SegmentationLine.model_validate(line).segmentation()
+            for line in self.lines()
+            if line["kind"] == "segmentation"
+        }
+
+    def verify(self) -> Verdict:
+        """Reads every picture and says what the session is worth."""
+        found = self._contents
+        missing = [line for line, pixels in self._pictures() if pixels is None]
+        return judge(found, missing)
+
+
+def _clean(text: str) -> str:
+    """Names of files may hold bytes that are no text; JSON has no place for them."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def film_name(segment: int) -> str:
+    """The file of a film in the session's folder."""
+    return f"frames-{segment:04d}.mkv"
+
+
+def sha_of(pixels: Gray) -> str:
+    """First 16 hex digits of the SHA-256 of (H, W) uint8 pixels."""
+    return hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()[:16]
+
+
+def _timed(lines: list[FrameLine]) -> Iterator[tuple[FrameLine, int]]:
+    """The frames of one film, each with its time in the film in ms."""
+    last_ms = -1
+    for line in lines:
+        last_ms = _next_ms(last_ms, line.captured_ns - lines[0].captured_ns)
+        yield line, last_ms
+
+
+def _next_ms(last_ms: int, since_ns: int) -> int:
+    """A frame's time in its film: no two are alike, however quickly they came."""
+    return max(last_ms + 1, since_ns // 1_000_000)
+
+
+def _matched(
+    lines: list[FrameLine], film: Iterator[tuple[int, Gray | None]]
+) -> Iterator[tuple[FrameLine, Gray | None]]:
+    """Each line with the picture that lies at its time and has its hash."""
+    time_ms, pixels = next(film, (None, None))
+    for line, wanted_ms in _timed(lines):
+        while time_ms is not None and time_ms < wanted_ms:
+            time_ms, pixels = next(film, (None, None))
+        right = time_ms == wanted_ms and pixels is not None and sha_of(pixels) == line.sha
+        yield line, pixels if right else None
+
+
+def _told(write: Callable[[], Written]) -> Written:
+    """Does it; what the disk says against it becomes one sentence."""
+    try:
+        return write()
+    except (OSError, av.FFmpegError) as error:
+        raise _unwritable(error) from None
+
+
+def _unwritable(error: Exception) -> OrappError:
+    why = (getattr(error, "strerror", None) or "unknown reason").lower()
+    return OrappError(f"the recording can't be written ({why})", "choose another folder for it")
