@@ -11,9 +11,7 @@ from orapp.sources import EndOfSource, Source
 READ_TIMEOUT_MS = 1000
 
 
-def walk(
-    source: Source, segmenter: Segmenter
-) -> Generator[tuple[Frame, Segmentation], None, None]:
+def walk(source: Source, segmenter: Segmenter) -> Generator[tuple[Frame, Segmentation], None, None]:
     """Opens the source and yields each frame with its segmentation until the source ends.
 
     Every frame counts as an exposure of its own. Nothing is dropped; the source is closed when

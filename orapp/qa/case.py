@@ -2,8 +2,8 @@
 
 import hashlib
 import logging
-import time
 import re
+import time
 from collections import Counter
 from collections.abc import Generator
 from contextlib import closing, suppress
@@ -161,7 +161,7 @@ class _Tally:
         file.write(line)
         self._lines.update(line)
         self._masks.update(digest.encode())
-        self._maps.update(seen.probability)
+        self._maps.update(seen.probability.tobytes())
         self._inference.add(seen.inferred_ns / 1e6)
         self._whole.add((seen.finished_ns - seen.started_ns) / 1e6)
         self._note_states(frame, seen)

@@ -17,6 +17,7 @@ MARK = b"DICM"
 SESSION = "session.json"
 RESULTS = "qa.json"
 MAPPING = "cases.csv"
+SHORTEST = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,10 @@ class Case:
         """A sentence about the case, with its label in place of the names of its files."""
         names = {self.path.name, *(p.name for p in _files(self.path))} - {SESSION, ""}
         for name in sorted(names, key=len, reverse=True):
-            text = text.replace(f"'{name}'", self.label).replace(name, self.label)
-        return text.replace(str(self.path.parent), "")
+            text = text.replace(f"'{name}'", self.label)
+            if len(name) >= SHORTEST:  # a shorter one is a part of common words
+                text = text.replace(name, self.label)
+        return text
 
 
 def find_cases(paths: Sequence[Path]) -> list[Case]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol, TypeVar
 
 from orapp.engines import Engine, EngineSpec
@@ -18,6 +19,7 @@ from orapp.qa.case import Outcome, run_case
 from orapp.qa.cases import Case
 from orapp.verify import open_verified
 
+log = logging.getLogger("orapp")
 T = TypeVar("T")
 RETRIES = 2
 """A case whose worker died is tried again so often."""
@@ -82,7 +84,14 @@ class _Dask:
             self._client.submit(asked, workers=[address], allow_other_workers=False, pure=False)
             for address in self._workers
         ]
-        return list(self._client.gather(futures))
+        from distributed.scheduler import KilledWorker
+
+        try:
+            return list(self._client.gather(futures))
+        except KilledWorker:
+            raise OrappError(
+                "worker processes die as soon as the engine opens", "try it with --workers 1"
+            ) from None
 
     def run(self, cases: Sequence[Case], out: Path, resume: bool) -> Iterator[Outcome]:
         from distributed import as_completed
@@ -91,7 +100,7 @@ class _Dask:
             self._client.submit(_run_one, self._spec, case, out, resume, pure=False): case
             for case in cases
         }
-        for future in as_completed(list(asked)):
+        for future in as_completed(list(asked)):  # type: ignore[no-untyped-call]
             case = asked.pop(future)
             yield future.result() if future.status == "finished" else _lost(case, future)
 
@@ -119,11 +128,15 @@ def _run_one(spec: EngineSpec, case: Case, out: Path, resume: bool) -> Outcome:
     return run_case(_engine(spec), case, out, resume)
 
 
-log = logging.getLogger("orapp")
+_SETTINGS = {
+    "distributed.scheduler.allowed-failures": RETRIES,
+    "distributed.scheduler.worker-saturation": 1.0,  # a death counts for one case only
+    "logging": {"distributed": "critical"},
+}
 
 
-@contextmanager
-def _client(workers: int, cluster: str | None) -> Generator[Any, None, None]:
+def _dask() -> tuple[Any, Any]:
+    """The modules `dask` and `distributed`; raises NotThere without them."""
     try:
         import dask
         import distributed
@@ -132,12 +145,19 @@ def _client(workers: int, cluster: str | None) -> Generator[Any, None, None]:
             "several workers need Dask, which is not installed",
             "run 'pip install orapp[qa]', or use --workers 1",
         ) from None
+    return dask, distributed
+
+
+@contextmanager
+def _client(workers: int, cluster: str | None) -> Generator[Any, None, None]:
+    dask, distributed = _dask()
     with dask.config.set(_SETTINGS):
         if cluster is not None:
             with _connected(distributed, cluster) as client:
                 yield client
             return
         with (
+            TemporaryDirectory(prefix="orapp-qa-") as scratch,
             distributed.LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
@@ -146,18 +166,11 @@ def _client(workers: int, cluster: str | None) -> Generator[Any, None, None]:
                 security=True,
                 protocol="tls",
                 silence_logs=logging.CRITICAL,
+                local_directory=scratch,
             ) as local,
             distributed.Client(local) as client,
         ):
             yield client
-
-
-_SETTINGS = {
-    "distributed.scheduler.allowed-failures": RETRIES,
-    "distributed.scheduler.worker-saturation": 1.0,  # a death counts for one case only
-    "distributed.admin.log-format": "%(message)s",
-    "logging": {"distributed": "critical"},
-}
 
 
 @contextmanager

@@ -45,7 +45,9 @@ def load_tolerances(path: Path | None) -> Tolerances:
             raw = file.read(LARGEST + 1)
     except OSError as error:
         why = (error.strerror or "unknown reason").lower()
-        raise OrappError(f"the tolerances '{path.name}' can't be read ({why})", "check it") from None
+        raise OrappError(
+            f"the tolerances '{path.name}' can't be read ({why})", "check it"
+        ) from None
     if len(raw) > LARGEST:
         raise OrappError(f"'{path.name}' holds no tolerances: it is too large", "check the path")
     try:
