@@ -18,6 +18,7 @@ from rich.table import Table
 
 import orapp
 from orapp.cli_engine import app as engine_app
+from orapp.cli_qa import app as qa_app
 from orapp.engines import EngineSpec
 from orapp.errors import OrappError
 from orapp.files import check_writable, replace_file
@@ -32,6 +33,7 @@ app = typer.Typer(
 
 
 app.add_typer(engine_app, name="engine")
+app.add_typer(qa_app, name="qa")
 
 
 class EngineName(StrEnum):

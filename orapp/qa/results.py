@@ -1,7 +1,7 @@
 """What stands in a results folder: validated when it is read, whole or not at all on disk."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -236,7 +236,7 @@ def read_summary(folder: Path) -> Summary:
     return summary
 
 
-def read_frames(folder: Path) -> Iterator[FrameResult]:
+def read_frames(folder: Path) -> Generator[FrameResult, None, None]:
     """The frames of a case, one at a time; raises OrappError at a line that is none."""
     with (folder / OUTLINES).open("rb") as file:
         for line in file:
