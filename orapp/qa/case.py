@@ -76,6 +76,8 @@ def run_case(engine: Engine, case: Case, out: Path, resume: bool) -> Outcome:
             return Outcome(case, content)
         summary = _segment(engine, case, content, out / case.label)
     except OrappError as error:
+        with suppress(OSError):
+            (out / case.label).rmdir()  # if nothing is in it
         return Outcome(case, content, case.nameless(str(error)))
     except OSError as error:
         why = (error.strerror or "unknown reason").lower()
@@ -213,7 +215,7 @@ def _line(seen: Segmentation, digest: str) -> bytes:
     result = FrameResult(
         frame=seen.frame_index,
         size=seen.frame_size,
-        score=round(seen.score, 6),
+        score=round(seen.score, 4),
         view_supported=seen.view_supported,
         mask=digest,
         outlines=tuple(o.points.astype(float).round(DECIMALS).tolist() for o in seen.outlines),

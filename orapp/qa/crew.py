@@ -6,9 +6,11 @@ named must be one that is trusted.
 """
 
 import logging
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache, partial
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol, TypeVar
@@ -24,6 +26,9 @@ T = TypeVar("T")
 RETRIES = 2
 """A case whose worker died is tried again so often."""
 CONNECT_S = 20
+ENGINE_THREADS = 1
+"""Always: with another number the last digits differ, so that results would depend on how many
+workers or cores there were. The cores are kept busy by decoding ahead and by more workers."""
 
 
 class Crew(Protocol):
@@ -47,6 +52,7 @@ def hire(spec: EngineSpec, workers: int, cluster: str | None) -> Generator[Crew,
     Raises:
         OrappError: the engine can't be opened, Dask is missing, or no cluster answers.
     """
+    spec = replace(spec, threads=ENGINE_THREADS)
     if cluster is None and workers == 1:
         with open_verified(spec) as engine:
             yield _Alone(engine)
@@ -114,10 +120,18 @@ def _lost(case: Case, future: Any) -> Outcome:
     return Outcome(case, error=f"{case.label} lost its worker process {RETRIES + 1} times")
 
 
-@cache
+_own = threading.local()
+
+
 def _engine(spec: EngineSpec) -> Engine:
-    """The engine of a worker process, opened and verified once in its life."""
-    return open_verified(spec)
+    """The engine of a worker, opened and verified once in its life.
+
+    One for each thread: an engine is used by one, and a cluster's workers may have several.
+    """
+    if getattr(_own, "spec", None) != spec:
+        _own.engine, _own.spec = open_verified(spec), spec
+    opened: Engine = _own.engine
+    return opened
 
 
 def _with_engine(spec: EngineSpec, job: Callable[[Engine], T]) -> T:
@@ -131,6 +145,7 @@ def _run_one(spec: EngineSpec, case: Case, out: Path, resume: bool) -> Outcome:
 _SETTINGS = {
     "distributed.scheduler.allowed-failures": RETRIES,
     "distributed.scheduler.worker-saturation": 1.0,  # a death counts for one case only
+    "distributed.scheduler.http.routes": [],
     "logging": {"distributed": "critical"},
 }
 
@@ -145,6 +160,7 @@ def _dask() -> tuple[Any, Any]:
             "several workers need Dask, which is not installed",
             "run 'pip install orapp[qa]', or use --workers 1",
         ) from None
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     return dask, distributed
 
 
@@ -161,7 +177,7 @@ def _client(workers: int, cluster: str | None) -> Generator[Any, None, None]:
             distributed.LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",
                 memory_limit=0,
                 security=True,
                 protocol="tls",
