@@ -9,7 +9,7 @@ from typing import Any
 from orapp.film import AppendedFile, is_plain_file
 
 LONGEST_LINE = 1_000_000
-MOST_LINES = 20_000_000
+MOST_LINES = 5_000_000
 Line = dict[str, Any]
 
 

@@ -19,6 +19,7 @@ from rich.table import Table
 import orapp
 from orapp.cli_engine import app as engine_app
 from orapp.cli_qa import app as qa_app
+from orapp.cli_session import app as session_app
 from orapp.engines import EngineSpec
 from orapp.errors import OrappError
 from orapp.files import check_writable, replace_file
@@ -34,6 +35,7 @@ app = typer.Typer(
 
 app.add_typer(engine_app, name="engine")
 app.add_typer(qa_app, name="qa")
+app.add_typer(session_app, name="session")
 
 
 class EngineName(StrEnum):
@@ -53,7 +55,10 @@ class Mode(StrEnum):
 
 
 Source = Annotated[
-    str, typer.Option(help="simulated:[?options], v4l2:DEVICE, file:VIDEO or dicom:PATH")
+    str,
+    typer.Option(
+        help="simulated:[?options], v4l2:DEVICE, file:VIDEO, dicom:PATH or session:FOLDER"
+    ),
 ]
 Model = Annotated[str, typer.Option(help="A model that ships, or a folder with a manifest.toml")]
 EngineOption = Annotated[EngineName, typer.Option(help="What computes")]
@@ -70,6 +75,9 @@ def live(
     report: Annotated[Path | None, typer.Option(help="Write the run's figures, JSON")] = None,
     screenshot: Annotated[
         Path | None, typer.Option(help="Write the window at the end, PNG")
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="Record from the start, into a new folder in this one")
     ] = None,
     mode: Annotated[
         Mode, typer.Option(help="paired: outlines on their own exposure only; live: also aged")
@@ -101,8 +109,14 @@ def live(
     rules = OverlayRules(mode.value, max_outline_age_ms)
     frames = open_source(source)
 
+    made: list[LiveSession] = []
+
     def make(on_news: Callable[[], None]) -> LiveSession:
-        return LiveSession(frames, spec, rules=rules, on_news=on_news)
+        session = LiveSession(frames, spec, rules=rules, on_news=on_news)
+        if record is not None:
+            session.start_recording(record)
+        made.append(session)
+        return session
 
     figures, error = run_live(make, RunOptions(seconds or 0.0, headless, full_screen, screenshot))
     if report is not None:
@@ -111,7 +125,7 @@ def live(
             replace_file(report, lambda part: _write(part, text))
         except OrappError as unwritten:
             error = error or unwritten
-    _print_summary(figures)
+    _print_summary(figures, made[0].recording_folder)
     if error is not None:
         raise error
 
@@ -144,8 +158,8 @@ def segment(
     print(f"{frames} frames, {outlined} with an outline; masks and results.jsonl in {out}")
 
 
-def _print_summary(figures: dict[str, Any]) -> None:
-    """Five lines that tell whether the run was good."""
+def _print_summary(figures: dict[str, Any], folder: Path | None) -> None:
+    """A few lines that tell whether the run was good."""
     frames, outlines, latency = figures["frames"], figures["outlines"], figures["latency_ms"]
     table = Table.grid(padding=(0, 2))
     shown, outline = latency["capture_to_shown"], latency["capture_to_outline_shown"]
@@ -164,7 +178,13 @@ def _print_summary(figures: dict[str, Any]) -> None:
     backend = figures["engine"]["backend"] or "never ready"
     restarts = figures["engine"]["restarts"]
     table.add_row("engine", f"{figures['engine']['name'] or '-'} on {backend}, {restarts} restarts")
+    if folder is not None:
+        recording = figures["recording"]
+        told = f"{recording['frames']} frames, {recording['dropped']} not recorded"
+        table.add_row("recording", told + (recording["error"] and f"; {recording['error']}"))
     Console(highlight=False, soft_wrap=True).print(table)
+    if folder is not None:
+        print(f"recorded in {folder}")
 
 
 def _spread(ms: dict[str, float | None]) -> str:

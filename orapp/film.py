@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from orapp.frames import Gray, read_only
 
 MAX_SIDE = 4096
-CODEC = {"level": "3", "slices": "4", "slicecrc": "1", "coder": "rice"}
+CODEC = {"level": "3", "slicecrc": "1", "coder": "rice"}
 """Rice: half the time of the range coder, and no larger on noise."""
 UNREADABLE = (av.FFmpegError, OSError, ValueError, MemoryError)
 _CLUSTER, _TIMESTAMP, _SIMPLE_BLOCK = b"\x1f\x43\xb6\x75", b"\xe7\x88", b"\xa3"
@@ -36,21 +36,27 @@ class FilmWriter:
 
     Raises:
         OSError: of any method: the file can't be written.
+        ValueError: FFV1 takes no frame of this size.
     """
 
     def __init__(self, path: Path, size: tuple[int, int]) -> None:
+        unfit = ValueError(f"a frame of {size[1]}x{size[0]} can't be recorded")
         if not all(1 <= side <= MAX_SIDE for side in size):
-            raise ValueError(f"a frame of {size[1]}x{size[0]} can't be recorded")
+            raise unfit
         self.size = size
         self.frames = 0
         head = io.BytesIO()
         self._container = av.open(head, "w", format="matroska", options={"live": "1"})
-        self._stream = self._container.add_stream("ffv1", rate=1000, options=CODEC)
+        slices = {"slices": "1" if min(size) == 1 else "4"}
+        self._stream = self._container.add_stream("ffv1", rate=1000, options=CODEC | slices)
         self._stream.width, self._stream.height = size[1], size[0]
         self._stream.pix_fmt = "gray"
         self._stream.codec_context.gop_size = 1
         self._stream.codec_context.thread_count = 1
-        self._container.start_encoding()
+        try:
+            self._container.start_encoding()
+        except (av.FFmpegError, OSError):
+            raise unfit from None
         self._file = AppendedFile(path)
         self._file.append(head.getvalue())
 

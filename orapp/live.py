@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -10,11 +12,13 @@ from orapp.engines import EngineSpec
 from orapp.engines.trust import check_model
 from orapp.errors import OrappError
 from orapp.events import EventLog
-from orapp.frames import AiStatus, Frame, Segmentation, Signal
+from orapp.frames import AiStatus, Event, Frame, Overlay, Segmentation, Signal
 from orapp.grab import FrameGrabber
 from orapp.latency import FrameCounts, LatencyLog
 from orapp.latest import Latest
 from orapp.overlay import OverlayRules, SceneStart
+from orapp.record import Recorder, RecordingStatus
+from orapp.session import session_head
 from orapp.sources import Source
 from orapp.worker import SegmentationProcess, WorkerLimits
 
@@ -49,11 +53,13 @@ class LiveSession:
         self.rules = rules or OverlayRules()
         self.frames: Latest[Frame] = Latest(news)
         self.segmentations: Latest[Segmentation] = Latest(news)
-        self.events = EventLog()
+        self.events = EventLog(self._noted)
         self.latency = LatencyLog()
         self._source, self._engine = source, engine
         self._scene = SceneStart()
         self._view_supported = True
+        self._recorder: Recorder | None = None
+        self._ending: list[Recorder] = []
         self.worker = SegmentationProcess(
             engine,
             results=self.segmentations,
@@ -62,7 +68,7 @@ class LiveSession:
             on_segmented=self._segmented,
             limits=WorkerLimits(overtaken_is_late=self.rules.mode == "paired"),
         )
-        watchers = [self._scene.see, self.frames.put, self.worker.offer]
+        watchers = [self._scene.see, self.frames.put, self.worker.offer, self._record]
         self.grabber = FrameGrabber(source, watchers, self.events, on_signal=news)
         self._running = ExitStack()
         self._started_ns = self._stopped_ns = 0
@@ -78,6 +84,7 @@ class LiveSession:
         self._started_ns = time.monotonic_ns()
         self._stopped_ns = 0
         with ExitStack() as started:
+            started.callback(self._end_recordings)
             started.callback(self.worker.stop)
             started.callback(self.grabber.stop)
             self.worker.start()  # loads its model while the source opens
@@ -85,8 +92,9 @@ class LiveSession:
             self._running = started.pop_all()
 
     def stop(self) -> None:
-        """Stops the grabber, then the worker, within a few seconds; may be called twice."""
+        """Stops grabber, worker and recording, within a few seconds; may be called twice."""
         self._running.close()
+        self._end_recordings()
         self._stopped_ns = self._stopped_ns or time.monotonic_ns()
 
     def __enter__(self) -> Self:
@@ -131,6 +139,48 @@ class LiveSession:
         """Capture stamp of the first frame of the present scene, for `overlay_for`."""
         return self._scene.since_ns
 
+    def start_recording(self, root: Path, case: str = "") -> None:
+        """Records from the next frame on; called before `start`, from the first.
+
+        Does nothing while a recording runs. The video does not notice it.
+
+        Args:
+            root: where the session's folder is made.
+            case: a case id, 200 characters at most; no patient's name.
+
+        Raises:
+            OrappError: the folder can't be written, or its disk is nearly full.
+        """
+        if self.recording.state == "recording":
+            return
+        recorder = Recorder(root, lambda: self._head(case[:200]), self.events)
+        recorder.start()
+        self._recorder = recorder
+        self._ending = [r for r in self._ending if r.status.state != "stopped"] + [recorder]
+        self.events.add("recording", "recording started")
+
+    def stop_recording(self, why: str = "stopped by the user") -> None:
+        """Ends the recording; returns at once, and what waits is still written."""
+        if self._recorder is not None:
+            self._recorder.ask_to_stop(why)
+
+    @property
+    def recording(self) -> RecordingStatus:
+        """How the recording goes."""
+        return RecordingStatus() if self._recorder is None else self._recorder.status
+
+    @property
+    def recording_folder(self) -> Path | None:
+        """Of the newest recording; None if there was none."""
+        return None if self._recorder is None else self._recorder.folder
+
+    def presented(self, frame: Frame, presented_ns: int, overlay: Overlay | None) -> None:
+        """The display has painted a frame, with `overlay` or without."""
+        self.latency.shown(frame, presented_ns, overlay)
+        if self._recorder is not None:
+            style = None if overlay is None else overlay.style.value
+            self._recorder.presented(frame.index, presented_ns, style)
+
     def report(self) -> dict[str, Any]:
         """The run in figures, ready for JSON; at any time, and after `stop`."""
         counts = FrameCounts(
@@ -149,6 +199,7 @@ class LiveSession:
             "max_outline_age_ms": self.rules.max_outline_age_ms,
         }
         report["source"] = self._describe_source()
+        report["recording"] = self._describe_recording()
         return report
 
     def _describe_source(self) -> dict[str, Any]:
@@ -159,8 +210,43 @@ class LiveSession:
         size = {"width": form.width, "height": form.height, "rate_hz": form.rate_hz}
         return {"kind": kind, **size, "description": form.description}
 
+    def _describe_recording(self) -> dict[str, Any]:
+        """Without its place: a folder's name may hold a patient's."""
+        status = asdict(self.recording)
+        return {name: status[name] for name in ("state", "frames", "dropped", "disk_low", "error")}
+
+    def _head(self, case: str) -> dict[str, Any]:
+        """What a recording begins with."""
+        identity = self.worker.identity
+        return session_head(
+            self._describe_source(),
+            None if identity is None else asdict(identity),
+            {"mode": self.rules.mode, "max_outline_age_ms": self.rules.max_outline_age_ms},
+            case,
+        )
+
+    def _end_recordings(self) -> None:
+        why = "the session ended"
+        if self.error is not None:
+            why = "the source failed"
+        elif self.ended:
+            why = "the source has ended"
+        for recorder in self._ending:
+            recorder.stop(why)
+        self._ending.clear()
+
+    def _record(self, frame: Frame) -> None:
+        if self._recorder is not None:
+            self._recorder.offer(frame)
+
+    def _noted(self, event: Event) -> None:
+        if self._recorder is not None:
+            self._recorder.note(event)
+
     def _segmented(self, segmentation: Segmentation, handed_ns: int, received_ns: int) -> None:
         self.latency.segmented(segmentation, received_ns, handed_ns)
+        if self._recorder is not None:
+            self._recorder.segmented(segmentation)
         if segmentation.view_supported != self._view_supported:
             self._view_supported = segmentation.view_supported
             self.events.add("view", "supported" if self._view_supported else "not supported")

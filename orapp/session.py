@@ -27,7 +27,7 @@ from orapp.film import FilmWriter, film_times, read_film, sync_folder
 from orapp.frames import Event, Frame, Gray, Segmentation
 from orapp.session_lines import (
     EndLine,
-    FrameLine,
+    FrameRow,
     GapLine,
     LineCheck,
     SegmentationLine,
@@ -92,11 +92,13 @@ class SessionWriter:
 
     def _begin(self, data: bytes) -> ChainWriter:
         self._folder.mkdir(parents=True, exist_ok=True)
+        lines = ChainWriter(self._folder / "events.jsonl", data)
+        lines.sync()
+        sync_folder(self._folder)  # a head without its lines would look like damage
         with (self._folder / "session.json").open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        lines = ChainWriter(self._folder / "events.jsonl", data)
         sync_folder(self._folder)
         return lines
 
@@ -240,14 +242,27 @@ class SessionReader:
             kind = line["kind"]
             found.kinds[kind] = found.kinds.get(kind, 0) + 1
             if kind == "frame":
-                found.frames.append(FrameLine.model_validate(line))
+                found.frames.append(FrameRow.of(line))
             elif kind == "gap":
                 found.gaps.append(GapLine.model_validate(line))
+            elif kind == "event":
+                events = found.event_kinds
+                events[line["event_kind"]] = events.get(line["event_kind"], 0) + 1
             elif kind == "engine":
                 found.engine = line["engine"]
             found.end = EndLine.model_validate(line) if kind == "end" else None
         found.broken, found.cut = chain.broken, chain.cut
         return found
+
+    @property
+    def event_kinds(self) -> dict[str, int]:
+        """How many events there are of each kind."""
+        return dict(self._contents.event_kinds)
+
+    @property
+    def damage(self) -> str:
+        """Where and why the chain does not hold; empty if it does, or was only cut off."""
+        return self._contents.broken
 
     @property
     def gaps(self) -> list[tuple[int, int, str]]:
@@ -295,7 +310,7 @@ class SessionReader:
             if pixels is not None:
                 yield line.frame(pixels)
 
-    def _pictures(self) -> Iterator[tuple[FrameLine, Gray | None]]:
+    def _pictures(self) -> Iterator[tuple[FrameRow, Gray | None]]:
         """Every frame's line with its picture; None if that is missing or not the one recorded."""
         frames = self._contents.frames
         for segment, lines in groupby(frames, key=lambda line: line.segment):
@@ -310,10 +325,18 @@ class SessionReader:
             if line["kind"] == "segmentation"
         }
 
-    def verify(self) -> Verdict:
-        """Reads every picture and says what the session is worth."""
-        found = self._contents
-        missing = [line for line, pixels in self._pictures() if pixels is None]
+    def verify(self, progress: Callable[[], None] | None = None) -> Verdict:
+        """Reads every picture and says what the session is worth.
+
+        Args:
+            progress: called after each frame.
+        """
+        found, missing = self._contents, []
+        for line, pixels in self._pictures():
+            if pixels is None:
+                missing.append(line)
+            if progress is not None:
+                progress()
         return judge(found, missing)
 
 
@@ -332,7 +355,7 @@ def sha_of(pixels: Gray) -> str:
     return hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()[:16]
 
 
-def _timed(lines: list[FrameLine]) -> Iterator[tuple[FrameLine, int]]:
+def _timed(lines: list[FrameRow]) -> Iterator[tuple[FrameRow, int]]:
     """The frames of one film, each with its time in the film in ms."""
     last_ms = -1
     for line in lines:
@@ -346,8 +369,8 @@ def _next_ms(last_ms: int, since_ns: int) -> int:
 
 
 def _matched(
-    lines: list[FrameLine], film: Iterator[tuple[int, Gray | None]]
-) -> Iterator[tuple[FrameLine, Gray | None]]:
+    lines: list[FrameRow], film: Iterator[tuple[int, Gray | None]]
+) -> Iterator[tuple[FrameRow, Gray | None]]:
     """Each line with the picture that lies at its time and has its hash."""
     time_ms, pixels = next(film, (None, None))
     for line, wanted_ms in _timed(lines):
@@ -363,6 +386,8 @@ def _told(write: Callable[[], Written]) -> Written:
         return write()
     except (OSError, av.FFmpegError) as error:
         raise _unwritable(error) from None
+    except ValueError as error:
+        raise OrappError(str(error), "record another source") from None
 
 
 def _unwritable(error: Exception) -> OrappError:

@@ -3,6 +3,7 @@
 import json
 import time
 import uuid
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -43,6 +44,32 @@ class FrameLine(_Strict):
     segment: Annotated[int, Field(ge=0, lt=MOST_FILMS)]
     position: Annotated[int, Field(ge=0, le=10_000_000)]
     sha: Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRow:
+    """The same, once it was checked, and a tenth as large: an hour holds 200,000 of them."""
+
+    index: int
+    exposure: int
+    repeat: bool
+    signal: Signal
+    captured_ns: int
+    segment: int
+    sha: str
+
+    @classmethod
+    def of(cls, line: dict[str, Any]) -> "FrameRow":
+        """From a line that was checked."""
+        return cls(
+            index=line["index"],
+            exposure=line["exposure"],
+            repeat=line["repeat"],
+            signal=Signal(line["signal"]),
+            captured_ns=line["captured_ns"],
+            segment=line["segment"],
+            sha=line["sha"],
+        )
 
     def frame(self, pixels: Gray) -> Frame:
         """The frame as it was recorded."""

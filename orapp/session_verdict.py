@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any
 
-from orapp.session_lines import EndLine, FrameLine, GapLine
+from orapp.session_lines import EndLine, FrameRow, GapLine
 
 MAY_BE_CUT_NS = 1_500_000_000
 """A cut may cost the pictures of so long before it; more than that missing is damage."""
@@ -35,16 +35,17 @@ class Verdict:
 class Contents:
     """What the lines say, without what is large."""
 
-    frames: list[FrameLine] = field(default_factory=list)
+    frames: list[FrameRow] = field(default_factory=list)
     gaps: list[GapLine] = field(default_factory=list)
     end: EndLine | None = None
     engine: dict[str, Any] | None = None
     kinds: dict[str, int] = field(default_factory=dict)
+    event_kinds: dict[str, int] = field(default_factory=dict)
     broken: str = ""
     cut: bool = False
 
 
-def judge(found: Contents, missing: list[FrameLine]) -> Verdict:
+def judge(found: Contents, missing: list[FrameRow]) -> Verdict:
     """The verdict, from what the lines say and the frames whose pictures are not there."""
     lines, lost = found.frames, {line.index for line in missing}
     at_cut = list(takewhile(lambda line: line.index in lost, reversed(lines)))
@@ -66,15 +67,16 @@ def judge(found: Contents, missing: list[FrameLine]) -> Verdict:
         whole=found.end is not None and not problems,
         chain_ok=not found.broken,
         problems=tuple(problems),
-        ended=_ending(found, last, seconds),
+        ended=_ending(found, last, seconds, len(at_cut)),
     )
 
 
-def _ending(found: Contents, last: FrameLine | None, seconds: float) -> str:
+def _ending(found: Contents, last: FrameRow | None, seconds: float, at_cut: int) -> str:
     where = "before the first frame" if last is None else f"after frame {last.index}"
     where += "" if last is None else f", {seconds:.1f} s after the first"
+    unwritten = f"; {at_cut} more have no whole picture" if at_cut else ""
     if found.end is not None:
         return f"closed {where}: {found.end.why}"
     if found.broken:
         return f"damaged {where}: {found.broken}"
-    return f"cut off {where}: it was never closed"
+    return f"cut off {where}: it was never closed{unwritten}"

@@ -118,7 +118,7 @@ class SurgeonWindow(QWidget):
         painted = self.view.present(frame, overlay, words)
         presented_ns = time.monotonic_ns()
         if painted and frame is not None:
-            self.session.latency.shown(frame, presented_ns, overlay)
+            self.session.presented(frame, presented_ns, overlay)
             self._note(frame, overlay, presented_ns, new)
         self.top.say(words)
 

@@ -4,7 +4,6 @@ import hashlib
 import logging
 import re
 import time
-from collections import Counter
 from collections.abc import Generator
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -38,6 +37,7 @@ from orapp.qa.results import (
 )
 from orapp.scene import same_exposure
 from orapp.segment import Segmenter, shrink
+from orapp.session import SessionReader
 from orapp.sources import SourceFormat, open_source
 from orapp.walk import frames_of, walk
 
@@ -234,17 +234,9 @@ def _recorded(case: Case) -> dict[str, int]:
     """Of a session, how often each kind of event was recorded; of anything else, nothing."""
     if not case.uri.startswith("session:"):
         return {}
-    from orapp.session import SessionReader
-
-    counts = Counter({"recorded_frames": 0, "recorded_repeats": 0})
     with SessionReader(case.path) as session:
-        for event in session.events:
-            counts["recorded_frames"] += event["kind"] == "frame"
-            counts["recorded_repeats"] += bool(event.get("repeat"))
-            kind = event["kind"] if event["kind"] == "gap" else str(event.get("event_kind", ""))
-            if KIND.fullmatch(kind):
-                counts[f"recorded_{kind}"] += 1
-    return dict(counts)
+        counts = session.kinds | session.event_kinds
+    return {f"recorded_{kind}": n for kind, n in counts.items() if KIND.fullmatch(kind)}
 
 
 def pictures_of(case: Case) -> Generator[Gray, None, None]:

@@ -46,7 +46,9 @@ class Case:
 
     def nameless(self, text: str) -> str:
         """A sentence about the case, with its label in place of the names of its files."""
-        names = {self.path.name, *(p.name for p in _files(self.path))} - {SESSION, ""}
+        names = {self.path.name}
+        if self.uri.startswith("dicom:"):
+            names |= {file.name for file in _files(self.path)}
         for name in sorted(names, key=len, reverse=True):
             text = text.replace(f"'{name}'", self.label)
             if len(name) >= SHORTEST:  # a shorter one is a part of common words

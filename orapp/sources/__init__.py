@@ -70,14 +70,15 @@ class Source(Protocol):
         ...
 
 
-KINDS = ("simulated:", "v4l2:DEVICE", "file:VIDEO", "dicom:FILE-OR-FOLDER")
+KINDS = ("simulated:", "v4l2:DEVICE", "file:VIDEO", "dicom:FILE-OR-FOLDER", "session:FOLDER")
 
 
 def open_source(uri: str, *, as_fast_as_possible: bool = False) -> Source:
     """The source for a URI, not yet opened.
 
     Args:
-        uri: `simulated:[?option=value&…]`, `v4l2:/dev/video0`, `file:clip.mkv`, `dicom:run.dcm`.
+        uri: `simulated:[?option=value&…]`, `v4l2:/dev/video0`, `file:clip.mkv`, `dicom:run.dcm`,
+            `session:FOLDER`.
         as_fast_as_possible: finite and simulated sources don't pace themselves (offline only).
 
     Raises:
@@ -102,4 +103,8 @@ def open_source(uri: str, *, as_fast_as_possible: bool = False) -> Source:
         from orapp.sources.dicom import DicomSource
 
         return DicomSource(rest, paced=not as_fast_as_possible)
+    if kind == "session":
+        from orapp.sources.session import SessionSource
+
+        return SessionSource(rest, paced=not as_fast_as_possible)
     raise OrappError(f"'{kind}:' is not a kind of source", f"use one of {', '.join(KINDS)}")
