@@ -42,6 +42,7 @@ missing_packages() {
   if [ "$kind" = test ]; then
     command -v Xvfb >/dev/null || echo xvfb
     command -v xauth >/dev/null || echo xauth
+    command -v chromium >/dev/null || echo chromium
   fi
 }
 

@@ -25,7 +25,7 @@ log = logging.getLogger("orapp")
 T = TypeVar("T")
 RETRIES = 2
 """A case whose worker died is tried again so often."""
-CONNECT_S = 20
+CONNECT_S = 10
 ENGINE_THREADS = 1
 """Always: with another number the last digits differ, so that results would depend on how many
 workers or cores there were. The cores are kept busy by decoding ahead and by more workers."""
