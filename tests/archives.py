@@ -1,7 +1,9 @@
-"""Archives of short runs: simulated X-ray pictures with a bright body that the bright model sees."""
+"""Archives of short runs: simulated X-ray with a bright body that the bright model sees."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -9,7 +11,8 @@ import numpy as np
 
 from orapp.frames import Frame, Gray
 from orapp.session import SessionWriter, session_head
-from orapp.sources import EndOfSource, open_source
+from orapp.sources import open_source
+from orapp.walk import frames_of
 from tests.sessions import SOURCE, STEP_NS
 from tests.test_dicom_source import write as write_dicom
 
@@ -21,22 +24,18 @@ BODY, RIM = 255, 190
 RIM_PX = 5
 
 
+def simulated(seed: int, size: int, count: int) -> list[Gray]:
+    """The first pictures (size, size) of the simulated C-arm."""
+    source = open_source(f"simulated:?seed={seed}&size={size}", as_fast_as_possible=True)
+    with closing(frames_of(source)) as frames:
+        return [frame.pixels for frame in islice(frames, count)]
+
+
 @cache
 def xray(seed: int) -> tuple[Gray, ...]:
-    """Eight pictures (128, 128) of the simulated C-arm."""
-    uri = f"simulated:?seed={seed}&size={SIDE}&hold=off"
-    source = open_source(uri, as_fast_as_possible=True)
-    source.open()
-    pictures: list[Gray] = []
-    while len(pictures) < FRAMES:
-        try:
-            picture = source.read(1000)
-        except EndOfSource:
-            break
-        if picture is not None:
-            pictures.append(np.asarray(picture.pixels * (DIMMEST / 255), np.uint8))
-    source.close()
-    return tuple(pictures)
+    """The same, dimmed."""
+    pictures = simulated(seed, SIDE, FRAMES)
+    return tuple(np.asarray(pixels * (DIMMEST / 255), np.uint8) for pixels in pictures)
 
 
 def run_of(number: int, rim: bool = False) -> list[Gray]:

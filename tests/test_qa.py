@@ -14,7 +14,7 @@ from orapp.engines import EngineSpec
 from orapp.qa.cases import read_mapping
 from orapp.qa.results import read_run, read_summary
 from orapp.qa.run import Plan, run_qa
-from tests.archives import run_of, write_archive, write_film, write_run_as
+from tests.archives import run_of, simulated, write_archive, write_film, write_run_as
 from tests.models import write_bright_model
 
 LONG = os.environ.get("ORAPP_LONG") == "1"
@@ -86,14 +86,7 @@ def test_exactly_the_planted_changes_are_reported(tmp_path, models):
 @pytest.mark.timeout(300)
 def test_masks_are_byte_identical_twice_and_with_1_2_and_4_workers(tmp_path):
     """With the model that ships, on the same pictures as video, DICOM and session."""
-    from orapp.sources import EndOfSource, open_source
-
-    source = open_source("simulated:?seed=3&size=384&seconds=1", as_fast_as_possible=True)
-    source.open()
-    pictures = []
-    with pytest.raises(EndOfSource):
-        while True:
-            pictures.append(source.read(1000).pixels)
+    pictures = simulated(3, 384, 12)
     for kind in ("dicom", "session", "video"):
         write_run_as(kind, tmp_path / "in", pictures)
     seen = set()

@@ -179,7 +179,7 @@ def _beyond(
     """What is wrong with a pair: what always fails first, then the tolerances."""
     broken = []
     if one.content != two.content:
-        broken.append(f"other pictures than the baseline's ({one.content[:12]})")
+        broken.append(f"other files than the baseline's ({one.content[:12]})")
     if one.frames != two.frames:
         broken.append(f"{two.frames} frames, the baseline has {one.frames}")
     alike = (one.content, one.engine, one.machine) == (two.content, two.engine, two.machine)
