@@ -79,7 +79,7 @@ def _axes(edges: np.ndarray, highest: int) -> list[Node]:
     parts = [node("line", x1=LEFT, x2=WIDTH - RIGHT, y1=floor, y2=floor, stroke="#8a949c")]
     for share, anchor in AXIS.items():
         value = edges[0] + share * (edges[-1] - edges[0])
-        parts.append(node("text", f"{value:.4g}", x=_x(share), y=floor + 16, text_anchor=anchor))
+        parts.append(node("text", f"{value:.3g}", x=_x(share), y=floor + 16, text_anchor=anchor))
     for count in {0, highest}:
         at = _y(count, highest)
         parts.append(node("text", str(count), x=LEFT - 6, y=at + 4, text_anchor="end"))

@@ -29,6 +29,8 @@ DISTRIBUTIONS: dict[str, Callable[[Summary], float]] = {
     "Flicker: change of the mask between frames (1 - IoU)": lambda s: s.flicker.change,
 }
 
+SHARES = frozenset({"Detection rate of each run"})
+
 
 @dataclass(frozen=True, slots=True)
 class Side:
@@ -298,7 +300,9 @@ def _plots(ours: Side, reference: Side | None, comparison: Comparison | None) ->
         limit = comparison.tolerances.dice_mean
         plots.append(Plot("Mean Dice of each run", known, limit=limit, most=1.0))
     for title, figure in DISTRIBUTIONS.items():
-        plots.append(Plot(title, [figure(s) for s in mine], [figure(s) for s in theirs]))
+        most = 1.0 if title in SHARES else None
+        new, old = [figure(s) for s in mine], [figure(s) for s in theirs]
+        plots.append(Plot(title, new, old, least=0.0, most=most))
     legend = node(
         "p",
         node("span", "This run: orange bars. ", class_="candidate"),
