@@ -5,6 +5,7 @@ import logging
 import re
 import time
 from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -69,23 +70,34 @@ def run_case(engine: Engine, case: Case, out: Path, resume: bool) -> Outcome:
         out: the results folder.
         resume: keep what is there for the same pictures, engine and version of orapp.
     """
-    content, begin = "", time.monotonic()
+    begin = time.monotonic()
+    with ThreadPoolExecutor(1, "orapp-content") as beside:
+        content = beside.submit(content_of, case)  # while the frames are segmented
+        frames, error = _attempt(engine, case, out / case.label, content, resume)
+    known = "" if content.exception() else content.result()
+    return Outcome(case, known, error, frames, time.monotonic() - begin if frames else 0.0)
+
+
+def _attempt(
+    engine: Engine, case: Case, folder: Path, content: Future[str], resume: bool
+) -> tuple[int, str]:
+    """How many frames were segmented now, and what went wrong, in one sentence."""
     try:
-        content = content_of(case)
-        if resume and _is_done(engine, out / case.label, content):
-            return Outcome(case, content)
-        summary = _segment(engine, case, content, out / case.label)
+        if resume and (folder / SUMMARY).exists() and _is_done(engine, folder, content.result()):
+            return 0, ""
+        tally, form = _segment(engine, case, folder)
+        _summarise(engine, case, content.result(), tally, form, folder)
+        return tally.frames, ""
     except OrappError as error:
         with suppress(OSError):
-            (out / case.label).rmdir()  # if nothing is in it
-        return Outcome(case, content, case.nameless(str(error)))
+            folder.rmdir()  # if nothing is in it
+        return 0, case.nameless(str(error))
     except OSError as error:
         why = (error.strerror or "unknown reason").lower()
-        return Outcome(case, content, f"{case.label} can't be read or written ({why})")
+        return 0, f"{case.label} can't be read or written ({why})"
     except Exception as error:
         log.exception("%s", case.label)
-        return Outcome(case, content, f"{case.label} met a fault of orapp ({type(error).__name__})")
-    return Outcome(case, content, "", summary.frames, time.monotonic() - begin)
+        return 0, f"{case.label} met a fault of orapp ({type(error).__name__})"
 
 
 def _is_done(engine: Engine, folder: Path, content: str) -> bool:
@@ -95,8 +107,8 @@ def _is_done(engine: Engine, folder: Path, content: str) -> bool:
     return False
 
 
-def _segment(engine: Engine, case: Case, content: str, folder: Path) -> Summary:
-    """Outlines first, the summary last: a summary that is there is of a whole case."""
+def _segment(engine: Engine, case: Case, folder: Path) -> tuple["_Tally", SourceFormat]:
+    """Walks the case and writes its outlines; an older summary goes first."""
     check_writable(folder / OUTLINES)
     (folder / SUMMARY).unlink(missing_ok=True)
     source = _Noting(case.uri)
@@ -110,7 +122,13 @@ def _segment(engine: Engine, case: Case, content: str, folder: Path) -> Summary:
     replace_file(folder / OUTLINES, write)
     if tally.frames == 0:
         raise OrappError(f"{case.label} holds no frame", "record it again")
-    form = source.form
+    return tally, source.form
+
+
+def _summarise(
+    engine: Engine, case: Case, content: str, tally: "_Tally", form: SourceFormat, folder: Path
+) -> None:
+    """Writes the summary, last of all: one that is there is of a whole case."""
     summary = Summary(
         content=content,
         **tally.figures(),
@@ -121,7 +139,6 @@ def _segment(engine: Engine, case: Case, content: str, folder: Path) -> Summary:
         machine=_machine(),
     )
     write_record(folder / SUMMARY, summary)
-    return summary
 
 
 class _Noting(AheadSource):
