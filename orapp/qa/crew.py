@@ -26,6 +26,8 @@ T = TypeVar("T")
 RETRIES = 2
 """A case whose worker died is tried again so often."""
 CONNECT_S = 10
+ANSWER_S = 300
+"""A worker that died in the meantime would be waited for for ever."""
 ENGINE_THREADS = 1
 """Always: with another number the last digits differ, so that results would depend on how many
 workers or cores there were. The cores are kept busy by decoding ahead and by more workers."""
@@ -81,22 +83,23 @@ class _Dask:
 
     def __init__(self, client: Any, spec: EngineSpec) -> None:
         self._client, self._spec = client, spec
-        self._workers = list(client.scheduler_info(n_workers=-1)["workers"])
-        self.size = len(self._workers)
+        self.size = len(_addresses(client))
 
     def everywhere(self, job: Callable[[Engine], T]) -> list[T]:
-        asked = partial(_with_engine, self._spec, job)
-        futures = [
-            self._client.submit(asked, workers=[address], allow_other_workers=False, pure=False)
-            for address in self._workers
-        ]
+        from distributed import wait
         from distributed.scheduler import KilledWorker
 
+        asked = partial(_with_engine, self._spec, job)
+        futures = [
+            self._client.submit(asked, workers=[address], pure=False)
+            for address in _addresses(self._client)
+        ]
         try:
+            wait(futures, timeout=ANSWER_S)  # type: ignore[no-untyped-call]
             return list(self._client.gather(futures))
-        except KilledWorker:
+        except (KilledWorker, TimeoutError):
             raise OrappError(
-                "worker processes die as soon as the engine opens", "try it with --workers 1"
+                "worker processes die or hang when the engine opens", "try it with --workers 1"
             ) from None
 
     def run(self, cases: Sequence[Case], out: Path, resume: bool) -> Iterator[Outcome]:
@@ -109,6 +112,11 @@ class _Dask:
         for future in as_completed(list(asked)):  # type: ignore[no-untyped-call]
             case = asked.pop(future)
             yield future.result() if future.status == "finished" else _lost(case, future)
+
+
+def _addresses(client: Any) -> list[str]:
+    """Of the workers that there are now: one that died has got another since."""
+    return list(client.scheduler_info(n_workers=-1)["workers"])
 
 
 def _lost(case: Case, future: Any) -> Outcome:

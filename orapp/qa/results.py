@@ -153,7 +153,7 @@ class Speed(_Record):
         frames_per_s: their ratio.
         times_real_time: to a run of 15 frames/s.
         engine_alone_per_s: inferences/s of the engines alone, all workers together, on frames of
-            the first case, in the same command.
+            the first case, in the same command after it.
         ratio: of the two.
     """
 

@@ -12,7 +12,7 @@ from orapp.errors import OrappError
 from orapp.files import check_writable
 from orapp.machine import describe_machine
 from orapp.qa.case import Outcome, measure_alone
-from orapp.qa.cases import RESULTS, Case, find_cases, number_cases
+from orapp.qa.cases import RESULTS, find_cases, number_cases
 from orapp.qa.crew import Crew, hire
 from orapp.qa.results import CaseRecord, EngineRecord, RunRecord, Speed, write_record
 
@@ -57,13 +57,13 @@ def run_qa(plan: Plan, on_case: Callable[[Outcome, int], None] = lambda *_: None
     cases = number_cases(found, plan.out)
     with hire(plan.spec, plan.workers, plan.cluster) as crew:
         engine, machines = _same_engine(crew)
-        alone = _measure_alone(crew, cases)
         (plan.out / RESULTS).unlink(missing_ok=True)  # an unfinished run has none
         begin, outcomes = time.monotonic(), []
         for outcome in crew.run(cases, plan.out.resolve(), plan.resume):
             outcomes.append(outcome)
             on_case(outcome, len(cases))
-        speed = _speed(outcomes, time.monotonic() - begin, alone)
+        seconds = time.monotonic() - begin
+        speed = _speed(outcomes, seconds, _measure_alone(crew, outcomes))
         record = RunRecord(
             engine=engine,
             machines=machines,
@@ -94,12 +94,16 @@ def _same_engine(crew: Crew) -> tuple[EngineRecord, list[dict[str, Any]]]:
     return engine, machines
 
 
-def _measure_alone(crew: Crew, cases: list[Case]) -> float:
-    """Inferences per second of the engines alone, on the first case that can be read."""
-    for case in cases[:3]:
-        if rates := sum(crew.everywhere(partial(measure_alone, case=case))):
-            return rates
-    return 0.0
+def _measure_alone(crew: Crew, outcomes: list[Outcome]) -> float:
+    """Inferences per second of the engines alone, on a case that was computed now; else 0."""
+    computed = [outcome.case for outcome in outcomes if outcome.frames]
+    if not computed:
+        return 0.0
+    case = min(computed, key=lambda case: case.number)
+    try:
+        return sum(crew.everywhere(partial(measure_alone, case=case)))
+    except OrappError:
+        return 0.0
 
 
 def _speed(outcomes: list[Outcome], seconds: float, alone: float) -> Speed:
