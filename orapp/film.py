@@ -102,7 +102,9 @@ class AppendedFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+        binary = getattr(os, "O_BINARY", 0)  # Windows would write two bytes for a line's end
+        new = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | binary
+        self._fd = os.open(path, new, 0o644)
         self._length = 0
         self._lock = threading.Lock()
 

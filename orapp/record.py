@@ -4,13 +4,13 @@ import logging
 import shutil
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from orapp.backlog import TOO_SLOW, Backlog, RecordingLimits
 from orapp.errors import OrappError
 from orapp.events import EventLog
 from orapp.frames import Event, Frame, Segmentation
@@ -24,7 +24,6 @@ LOOK_S = 1.0
 SAY_EVERY_S = 10.0
 STOP_S = 5.0
 """A write that the system never returns from is left behind after that."""
-TOO_SLOW = "the disk is too slow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,132 +47,6 @@ class RecordingStatus:
     free_bytes: int = 0
     disk_low: bool = False
     error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RecordingLimits:
-    """What a recorder holds and needs.
-
-    Attributes:
-        frames, frame_bytes: that may wait to be written.
-        behind_s: nor may a frame wait longer than this, as far as can be foreseen: what waits
-            dies with the process, and that may be the last second at most (C5).
-        lines: segmentations, events and stamps that may wait.
-        low_bytes: the disk is low with less than this free.
-        least_bytes: the recording stops with less than this free.
-    """
-
-    frames: int = 64
-    frame_bytes: int = 256 * 2**20
-    behind_s: float = 0.7
-    lines: int = 4096
-    low_bytes: int = 2_000_000_000
-    least_bytes: int = 200_000_000
-
-
-Write = Callable[[SessionWriter], None]
-
-
-class Backlog:
-    """What waits to be written. Never blocks.
-
-    Drop policy: when full, the newest frame is dropped, and its index goes into a gap that is
-    written in its place; of lines the newest is dropped, and counted.
-    """
-
-    def __init__(self, limits: RecordingLimits) -> None:
-        self._limits = limits
-        self._changed = threading.Condition()
-        self._items: deque[Frame | Write] = deque()
-        self._frames: deque[Frame] = deque()
-        self._bytes = 0
-        self._begun_ns = self._frame_ns = 0
-        self._gap: tuple[int, int] | None = None
-        self._closed = False
-        self.dropped_frames = self.dropped_lines = 0
-
-    def put_frame(self, frame: Frame) -> bool:
-        """Puts a frame; False if it was dropped."""
-        with self._changed:
-            if self._closed:
-                return True
-            if self._is_full(frame):
-                self.dropped_frames += 1
-                first = self._gap[0] if self._gap else frame.index
-                self._gap = first, frame.index
-                return False
-            self._end_gap()
-            self._items.append(frame)
-            self._frames.append(frame)
-            self._bytes += frame.pixels.nbytes
-            self._changed.notify()
-            return True
-
-    def put(self, write: Write) -> None:
-        """Puts what writes a line."""
-        with self._changed:
-            if self._closed:
-                return
-            if len(self._items) - len(self._frames) >= self._limits.lines:
-                self.dropped_lines += 1
-            else:
-                self._items.append(write)
-                self._changed.notify()
-
-    def close(self) -> None:
-        """Takes nothing more; what waits can still be taken out."""
-        with self._changed:
-            self._end_gap()
-            self._closed = True
-            self._changed.notify_all()
-
-    def wait_for_frame(self) -> bool:
-        """Waits until a frame is there; False if it was closed before one came."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._frames or self._closed)
-            return bool(self._frames)
-
-    def first(self) -> Frame | Write | None:
-        """The oldest item, left in its place until `done`; None once it is closed and empty."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._items or self._closed)
-            self._begun_ns = time.monotonic_ns()
-            return self._items[0] if self._items else None
-
-    def done(self) -> None:
-        """The oldest item was written."""
-        with self._changed:
-            if isinstance(self._items.popleft(), Frame):
-                self._bytes -= self._frames.popleft().pixels.nbytes
-                took_ns = time.monotonic_ns() - self._begun_ns
-                self._frame_ns += (took_ns - self._frame_ns) // 4  # a hiccup is soon forgotten
-
-    def give_up(self) -> tuple[int, int] | None:
-        """Drops everything; first and last index of the frames that will not be recorded."""
-        with self._changed:
-            self._closed = True
-            waited = [frame.index for frame in self._frames]
-            self.dropped_frames += len(waited)
-            lost = waited + list(self._gap or ())
-            self._items.clear()
-            self._frames.clear()
-            self._gap = None
-            return (min(lost), max(lost)) if lost else None
-
-    def _is_full(self, frame: Frame) -> bool:
-        limits, waiting = self._limits, self._frames
-        behind_ns = limits.behind_s * 1e9
-        return bool(waiting) and (
-            len(waiting) >= limits.frames
-            or self._bytes + frame.pixels.nbytes > limits.frame_bytes
-            or frame.captured_ns - waiting[0].captured_ns > behind_ns
-            or (len(waiting) + 1) * self._frame_ns > behind_ns
-        )
-
-    def _end_gap(self) -> None:
-        gap, self._gap = self._gap, None
-        if gap is not None:
-            self._items.append(lambda writer: writer.gap(*gap, TOO_SLOW))
 
 
 class Recorder:
@@ -209,7 +82,7 @@ class Recorder:
         self._folder: Path | None = None
         self._began = datetime.now(UTC), time.monotonic_ns()
         self._ended_ns = self._free_bytes = self._said_ns = 0
-        self._why, self._error = "stopped", ""
+        self._why = self._error = ""
 
     @property
     def folder(self) -> Path | None:
@@ -263,11 +136,12 @@ class Recorder:
 
     def presented(self, index: int, presented_ns: int, style: str | None) -> None:
         """A frame was painted, with what style of outline, if any."""
-        self._backlog.put(lambda writer: writer.presented(index, presented_ns, style))
+        if self._writer is not None:  # before the first frame there is nothing to have shown
+            self._backlog.put(lambda writer: writer.presented(index, presented_ns, style))
 
     def ask_to_stop(self, why: str) -> None:
         """Takes nothing more, writes what waits, and ends by itself."""
-        self._why = why
+        self._why = self._why or why  # the first reason counts
         self._backlog.close()
 
     def stop(self, why: str) -> None:
@@ -290,11 +164,11 @@ class Recorder:
             self._fail(_reason(error))
         finally:
             self._over.set()
-            self._ended_ns = time.monotonic_ns()
             if self._error:
                 self._events.add("recording", f"recording stopped: {self._error}")
             else:
                 self._events.add("recording", f"recording ended: {self._why}")
+            self._ended_ns = time.monotonic_ns()
 
     def _record(self) -> None:
         assert self._folder is not None
@@ -305,8 +179,9 @@ class Recorder:
         }
         self._engine_known = head["engine"] is not None
         writer = self._writer = SessionWriter(self._folder, head)
-        syncing = threading.Thread(target=self._keep_synced, args=(writer,), daemon=True)
-        syncing.name = "orapp-recorder-sync"
+        syncing = threading.Thread(
+            target=self._keep_synced, args=(writer,), name="orapp-recorder-sync", daemon=True
+        )
         syncing.start()
         try:
             while (item := self._backlog.first()) is not None:

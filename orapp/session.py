@@ -4,7 +4,6 @@ A folder with `session.json` (the head), `frames-0000.mkv` and on (FFV1, lossles
 `events.jsonl` (one hash-chained line for everything that happened).
 """
 
-import hashlib
 import json
 import os
 import threading
@@ -32,9 +31,14 @@ from orapp.session_lines import (
     LineCheck,
     SegmentationLine,
     check_head,
+    film_name,
+    matched,
+    next_ms,
     read_head,
     segmentation_fields,
     session_head,
+    sha_of,
+    timed,
 )
 from orapp.session_verdict import Contents, Verdict, judge
 
@@ -59,7 +63,6 @@ def new_session_folder(root: Path) -> Path:
                 folder.mkdir()
             except FileExistsError:
                 continue
-            sync_folder(root)
             return folder
     except OSError as error:
         raise _unwritable(error) from None
@@ -85,22 +88,34 @@ class SessionWriter:
         self._folder = folder
         self._lock = threading.Lock()
         self._film: FilmWriter | None = None
+        self._old_film: FilmWriter | None = None  # full, and perhaps not flushed: `sync` does it
+        self._new_film = False
         self._films = self._frames = 0
         self._film_began_ns = self._last_ms = 0
+        self._last_pixels: Gray = np.zeros((0, 0), np.uint8)
+        self._sha = ""
         data = (json.dumps(head, indent=1, allow_nan=False) + "\n").encode()
         self._lines = _told(lambda: self._begin(data))
 
     def _begin(self, data: bytes) -> ChainWriter:
         self._folder.mkdir(parents=True, exist_ok=True)
+        sync_folder(self._folder.parent)
         lines = ChainWriter(self._folder / "events.jsonl", data)
         lines.sync()
         sync_folder(self._folder)  # a head without its lines would look like damage
+        try:
+            self._write_head(data)
+        except OSError:
+            lines.close()
+            raise
+        return lines
+
+    def _write_head(self, data: bytes) -> None:
         with (self._folder / "session.json").open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         sync_folder(self._folder)
-        return lines
 
     @property
     def frames(self) -> int:
@@ -108,14 +123,15 @@ class SessionWriter:
         return self._frames
 
     def frame(self, frame: Frame) -> None:
-        """Appends a frame: its picture, then its line."""
+        """Appends a frame: its picture, if it is not that of the one before, then its line."""
         _told(lambda: self._frame(frame))
 
     def _frame(self, frame: Frame) -> None:
         film = self._film_for(frame)
-        self._last_ms = _next_ms(self._last_ms, frame.captured_ns - self._film_began_ns)
-        position = film.frames
-        film.add(frame.pixels, self._last_ms)
+        if film.frames == 0 or not np.array_equal(frame.pixels, self._last_pixels):
+            self._last_ms = next_ms(self._last_ms, frame.captured_ns - self._film_began_ns)
+            film.add(frame.pixels, self._last_ms)
+            self._last_pixels, self._sha = frame.pixels, sha_of(frame.pixels)
         fields = {
             "index": frame.index,
             "exposure": frame.exposure,
@@ -123,8 +139,8 @@ class SessionWriter:
             "signal": frame.signal.value,
             "captured_ns": frame.captured_ns,
             "segment": self._films - 1,
-            "position": position,
-            "sha": sha_of(frame.pixels),
+            "position": film.frames - 1,
+            "sha": self._sha,
         }
         self._lines.add("frame", frame.captured_ns, fields)
         self._frames += 1
@@ -134,16 +150,13 @@ class SessionWriter:
         long = frame.captured_ns - self._film_began_ns >= FILM_S * 1_000_000_000
         if film is not None and film.size == frame.pixels.shape and not long:
             return film
-        if film is not None:
-            film.sync()
-            film.close()
+        self._end_old_film()
         height, width = frame.pixels.shape
         new = FilmWriter(self._folder / film_name(self._films), (height, width))
         with self._lock:
-            self._film = new
+            self._old_film, self._film, self._new_film = film, new, True
         self._films += 1
         self._film_began_ns, self._last_ms = frame.captured_ns, -1
-        sync_folder(self._folder)
         return new
 
     def segmentation(self, segmentation: Segmentation) -> None:
@@ -174,22 +187,33 @@ class SessionWriter:
 
     def sync(self) -> None:
         """Has everything so far on the disk, pictures first; any thread may call it."""
+        _told(self._end_old_film)
         with self._lock:
-            film = self._film
+            film, new, self._new_film = self._film, self._new_film, False
         if film is not None:
             _told(film.sync)
+        if new:
+            _told(lambda: sync_folder(self._folder))
         _told(self._lines.sync)
+
+    def _end_old_film(self) -> None:
+        with self._lock:
+            old, self._old_film = self._old_film, None
+        if old is not None:
+            try:
+                old.sync()
+            finally:
+                old.close()
 
     def close(self, why: str) -> None:
         """Says that it ends, and why, and closes the files whatever happens; once is enough."""
-        film, lines = self._film, self._lines
         try:
             self.line("end", time.monotonic_ns(), {"frames": self._frames, "why": why})
             self.sync()
         finally:
-            if film is not None:
-                film.close()
-            lines.close()
+            for file in (self._old_film, self._film, self._lines):
+                if file is not None:
+                    file.close()
 
 
 class SessionReader:
@@ -283,7 +307,7 @@ class SessionReader:
     def rate_hz(self) -> float:
         """Frames per second, as the source stated it, or else as they came; 0 if unknown."""
         stated = self.head["source"]["rate_hz"]
-        if stated and stated > 0:
+        if stated and 0 < stated <= 1000:
             return float(stated)
         stamps = np.array([frame.captured_ns for frame in self._contents.frames], np.int64)
         apart_ns = float(np.median(np.diff(stamps))) if len(stamps) > 1 else 0.0
@@ -298,7 +322,7 @@ class SessionReader:
         last = found.frames[-1].segment
         times = set(film_times(self._folder / film_name(last)))
         count, lines = len(found.frames), [f for f in found.frames if f.segment == last]
-        for _, time_ms in reversed(list(_timed(lines))):
+        for _, time_ms in reversed(list(timed(lines))):
             if time_ms in times:
                 break
             count -= 1
@@ -315,7 +339,7 @@ class SessionReader:
         frames = self._contents.frames
         for segment, lines in groupby(frames, key=lambda line: line.segment):
             film = read_film(self._folder / film_name(segment))
-            yield from _matched(list(lines), film)
+            yield from matched(list(lines), film)
 
     def segmentations(self) -> dict[int, Segmentation]:
         """What the engine saw, by the index of the frame; without the probability map."""
@@ -343,41 +367,6 @@ class SessionReader:
 def _clean(text: str) -> str:
     """Names of files may hold bytes that are no text; JSON has no place for them."""
     return text.encode("utf-8", "replace").decode()
-
-
-def film_name(segment: int) -> str:
-    """The file of a film in the session's folder."""
-    return f"frames-{segment:04d}.mkv"
-
-
-def sha_of(pixels: Gray) -> str:
-    """First 16 hex digits of the SHA-256 of (H, W) uint8 pixels."""
-    return hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()[:16]
-
-
-def _timed(lines: list[FrameRow]) -> Iterator[tuple[FrameRow, int]]:
-    """The frames of one film, each with its time in the film in ms."""
-    last_ms = -1
-    for line in lines:
-        last_ms = _next_ms(last_ms, line.captured_ns - lines[0].captured_ns)
-        yield line, last_ms
-
-
-def _next_ms(last_ms: int, since_ns: int) -> int:
-    """A frame's time in its film: no two are alike, however quickly they came."""
-    return max(last_ms + 1, since_ns // 1_000_000)
-
-
-def _matched(
-    lines: list[FrameRow], film: Iterator[tuple[int, Gray | None]]
-) -> Iterator[tuple[FrameRow, Gray | None]]:
-    """Each line with the picture that lies at its time and has its hash."""
-    time_ms, pixels = next(film, (None, None))
-    for line, wanted_ms in _timed(lines):
-        while time_ms is not None and time_ms < wanted_ms:
-            time_ms, pixels = next(film, (None, None))
-        right = time_ms == wanted_ms and pixels is not None and sha_of(pixels) == line.sha
-        yield line, pixels if right else None
 
 
 def _told(write: Callable[[], Written]) -> Written:

@@ -9,7 +9,7 @@ from tests.test_dicom_source import stored_run
 from tests.test_dicom_source import write as write_dicom
 from tests.test_video import write_video
 
-KINDS = "simulated:, v4l2:DEVICE, file:VIDEO, dicom:FILE-OR-FOLDER"
+KINDS = "simulated:, v4l2:DEVICE, file:VIDEO, dicom:FILE-OR-FOLDER, session:FOLDER"
 
 
 @pytest.mark.parametrize("uri", ["", "clip.mkv", "/dev/video0"])
@@ -35,6 +35,7 @@ def test_an_unknown_kind_is_named(kind):
         ("v4l2:/dev/video-none", "there is no device '/dev/video-none'; "),
         ("v4l2:", "there is no device ''; "),
         ("dicom:", "'' does not exist; check the path"),
+        ("session:/nowhere/s", "'s' is no session: it holds no session.json; give the folder"),
     ],
 )
 def test_a_source_that_is_not_there_says_so_when_it_is_opened(uri, sentence):
