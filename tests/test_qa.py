@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -121,6 +122,21 @@ def test_a_folder_of_single_dicom_frames_is_one_run(tmp_path, models):
     record = run(tmp_path / "in", tmp_path / "out", models[0])
     assert [(case.state, case.number) for case in record.cases] == [("done", 1)]
     assert read_summary(tmp_path / "out" / "run-0001").frames == 8
+
+
+def test_folders_are_searched_and_names_may_be_anything(tmp_path, models):
+    folder = tmp_path / "in" / "a b;c" / ("nam\udce9" + "\n" + "é" * 20)
+    write_film(tmp_path / "a.mkv", run_of(1))
+    folder.mkdir(parents=True)
+    shutil.copy(tmp_path / "a.mkv", folder / 'b,".MKV')
+    (folder / ".hidden.mkv").write_bytes(b"x")
+    (folder / "cases.csv").write_text("of somebody else")
+    (folder / "DICOMDIR").write_bytes(b"\0" * 128 + b"DICM")
+    record = run(tmp_path / "in", tmp_path / "out", models[0])
+    assert [case.state for case in record.cases] == ["done"]
+    (case,) = read_mapping(tmp_path / "out")
+    assert case.path == folder.resolve() / 'b,".MKV'
+    assert run(tmp_path / "in", tmp_path / "out", models[0]).speed.frames == 0
 
 
 def test_figures_of_a_run_follow_from_its_pictures(tmp_path, models):

@@ -18,6 +18,7 @@ from orapp.qa.run import Plan, run_qa
 from orapp.qa.tolerances import load_tolerances
 from tests.archives import write_archive
 from tests.models import write_bright_model
+from tests.test_qa import qa
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="chromium is not installed")
@@ -140,3 +141,30 @@ def test_the_worst_frames_show_both_outlines(compared):
         assert np.ptp(left, axis=2).max() == 0
         for colour in ((178, 114, 0), (0, 159, 230)):
             assert (np.abs(right - colour).max(2) < 20).sum() > 100
+
+
+def test_the_commands_compare_and_report_need_no_engine(compared, tmp_path):
+    new = compared.parent
+    old = new.with_name("out0")
+    whole = shutil.copytree(old, tmp_path / "whole")
+    done = qa("compare", old, new, "--out", tmp_path / "both", "--no-pictures")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "run-0005: mean Dice" in done.stdout
+    assert "Failed: 3 of 13 runs" in done.stdout
+    assert (tmp_path / "both" / "comparison.json").exists()
+    assert "data:image" not in (tmp_path / "both" / "report.html").read_text()
+
+    (whole / "report.html").unlink(missing_ok=True)
+    done = qa("report", whole)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "run-0013: run-0013 is not a video that can be read" in done.stdout
+    assert "Failed: 1 of 13 runs could not be read" in (whole / "report.html").read_text()
+
+
+def test_pictures_of_runs_that_are_gone_are_black_and_not_missing(compared, tmp_path):
+    new = shutil.copytree(compared.parent, tmp_path / "new")
+    (new / "cases.csv").unlink()
+    old = compared.parent.with_name("out0")
+    comparison = compare_results(old, new, load_tolerances(None))
+    write_report(tmp_path / "report.html", read_side(new), read_side(old), comparison)
+    assert (tmp_path / "report.html").read_text().count("data:image/png") == 2

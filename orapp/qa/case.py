@@ -30,6 +30,7 @@ from orapp.qa.results import (
     EngineRecord,
     Flicker,
     FrameResult,
+    Machine,
     Spread,
     Summary,
     mask_digest,
@@ -136,7 +137,7 @@ def _summarise(
         source=form.description,
         rate_hz=form.rate_hz,
         engine=EngineRecord.of(engine.identity),
-        machine=_machine(),
+        machine=machine_here(),
     )
     write_record(folder / SUMMARY, summary)
 
@@ -155,8 +156,9 @@ class _Noting(AheadSource):
 
 
 @cache
-def _machine() -> dict[str, Any]:
-    return describe_machine()
+def machine_here() -> Machine:
+    """The machine of this process."""
+    return Machine.model_validate(describe_machine())
 
 
 class _Tally:

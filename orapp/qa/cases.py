@@ -60,8 +60,7 @@ def find_cases(paths: Sequence[Path]) -> list[Case]:
     """All runs under the paths, in the order of their names; numbered from 1.
 
     A folder with a session.json is a session; one with nothing but single DICOM frames is one run.
-    Folders with results of QA are left out, and so are files of other kinds; a file that is named
-    itself is always taken.
+    Files of other kinds are left out, but one that is named itself is always taken.
 
     Raises:
         OrappError: a path does not exist, or there is no run at all.
@@ -87,9 +86,6 @@ def _runs(root: Path) -> Iterator[tuple[Path, str]]:
     for folder, below, files in os.walk(root):
         here = Path(folder)
         below.sort()
-        if RESULTS in files or MAPPING in files:
-            below.clear()
-            continue
         if SESSION in files:
             below.clear()
             yield here, "session"
@@ -110,7 +106,7 @@ def _kind(path: Path) -> str:
     suffix = path.suffix.lower()
     if suffix in VIDEOS:
         return "file"
-    if suffix in DICOMS or _has_mark(path):
+    if suffix in DICOMS or (path.name != "DICOMDIR" and _has_mark(path)):
         return "dicom"
     return ""
 

@@ -174,9 +174,7 @@ def _compared(ours: Side, reference: Side | None) -> list[Node]:
 
 def _about(run: RunRecord) -> dict[str, str]:
     engine, machines = run.engine, run.machines
-    libraries = {
-        f"{name} {version}" for m in machines for name, version in m.get("libraries", {}).items()
-    }
+    libraries = {f"{name} {version}" for m in machines for name, version in m.libraries.items()}
     return {
         "model": engine.name,
         "engine": engine.backend,
@@ -184,8 +182,8 @@ def _about(run: RunRecord) -> dict[str, str]:
         "model's SHA-256": engine.model_sha256[:16],
         "orapp": engine.orapp,
         "threshold": f"{engine.threshold:g}",
-        "processor": "; ".join(f"{m.get('cpu')}, {m.get('cores')} cores" for m in machines),
-        "system": "; ".join(str(m.get("system")) for m in machines),
+        "processor": "; ".join(f"{m.cpu}, {m.cores} cores" for m in machines),
+        "system": "; ".join(m.system for m in machines),
         "libraries": ", ".join(sorted(libraries)),
         "workers": str(run.workers),
     }

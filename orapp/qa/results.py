@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Generator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -25,7 +25,8 @@ Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Side = Annotated[int, Field(ge=1, le=4096)]
 Figure = Annotated[float, Field(allow_inf_nan=False)]
-Points = Annotated[list[tuple[Figure, Figure]], Field(min_length=3)]
+Place = Annotated[float, Field(ge=-9999, le=9999)]
+Points = Annotated[list[tuple[Place, Place]], Field(min_length=3)]
 
 
 class _Record(BaseModel):
@@ -52,6 +53,17 @@ class EngineRecord(_Record):
         fields = asdict(identity)
         del fields["why"]
         return cls(**fields, orapp=orapp.__version__)
+
+
+class Machine(_Record):
+    """What matters for speed and for the last digits; see `describe_machine`."""
+
+    cpu: str
+    cores: int | None
+    memory_gib: float | None
+    system: str
+    python: str
+    libraries: dict[str, str]
 
 
 class Flicker(_Record):
@@ -109,7 +121,7 @@ class Summary(_Record):
     source: str
     rate_hz: Figure
     engine: EngineRecord
-    machine: dict[str, Any]
+    machine: Machine
 
 
 class FrameResult(_Record):
@@ -170,7 +182,7 @@ class RunRecord(_Record):
 
     format: Literal[1] = 1
     engine: EngineRecord
-    machines: list[dict[str, Any]]
+    machines: list[Machine]
     workers: Annotated[int, Field(ge=1)]
     cases: list[CaseRecord]
     speed: Speed

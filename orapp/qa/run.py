@@ -5,16 +5,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from orapp.engines import Engine, EngineSpec
 from orapp.errors import OrappError
 from orapp.files import check_writable
-from orapp.machine import describe_machine
-from orapp.qa.case import Outcome, measure_alone
+from orapp.qa.case import Outcome, machine_here, measure_alone
 from orapp.qa.cases import RESULTS, find_cases, number_cases
 from orapp.qa.crew import Crew, hire
-from orapp.qa.results import CaseRecord, EngineRecord, RunRecord, Speed, write_record
+from orapp.qa.results import CaseRecord, EngineRecord, Machine, RunRecord, Speed, write_record
 
 RATE_HZ = 15
 """What `times_real_time` is measured by: a run of 15 frames/s."""
@@ -75,11 +73,11 @@ def run_qa(plan: Plan, on_case: Callable[[Outcome, int], None] = lambda *_: None
     return record
 
 
-def _describe(engine: Engine) -> tuple[EngineRecord, dict[str, Any]]:
-    return EngineRecord.of(engine.identity), describe_machine()
+def _describe(engine: Engine) -> tuple[EngineRecord, Machine]:
+    return EngineRecord.of(engine.identity), machine_here()
 
 
-def _same_engine(crew: Crew) -> tuple[EngineRecord, list[dict[str, Any]]]:
+def _same_engine(crew: Crew) -> tuple[EngineRecord, list[Machine]]:
     """The engine that all workers have, and the different machines that there are."""
     described = crew.everywhere(_describe)
     engine = described[0][0]
@@ -87,7 +85,7 @@ def _same_engine(crew: Crew) -> tuple[EngineRecord, list[dict[str, Any]]]:
         raise OrappError(
             "the workers have different engines or versions of orapp", "make them the same"
         )
-    machines: list[dict[str, Any]] = []
+    machines: list[Machine] = []
     for _, machine in described:
         if machine not in machines:
             machines.append(machine)
