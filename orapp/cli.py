@@ -19,6 +19,8 @@ from rich.table import Table
 import orapp
 from orapp.cli_archive import add_to as add_archive_commands
 from orapp.cli_engine import app as engine_app
+from orapp.cli_qa import EngineName
+from orapp.cli_qa import app as qa_app
 from orapp.cli_session import app as session_app
 from orapp.engines import EngineSpec
 from orapp.errors import OrappError
@@ -35,16 +37,8 @@ app = typer.Typer(
 
 
 app.add_typer(engine_app, name="engine")
+app.add_typer(qa_app, name="qa")
 app.add_typer(session_app, name="session")
-
-
-class EngineName(StrEnum):
-    """Engines by their names on the command line."""
-
-    AUTO = "auto"
-    TENSORRT = "tensorrt"
-    OPENVINO = "openvino"
-    TORCH = "torch"
 
 
 class Mode(StrEnum):
