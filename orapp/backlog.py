@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from orapp.frames import Frame
 from orapp.session import SessionWriter
 
-TOO_SLOW = "the disk is too slow"
+TOO_SLOW = "the disk or the machine is too slow"
 
 
 @dataclass(frozen=True, slots=True)

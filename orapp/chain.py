@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from orapp.film import AppendedFile, is_plain_file
 
@@ -70,18 +70,24 @@ class ChainReader:
         if not is_plain_file(self._path):
             self.broken = f"there is no {self._path.name}"
             return
-        with self._path.open("rb") as file:
-            for number in range(MOST_LINES):
-                raw = file.readline(LONGEST_LINE + 1)
-                if not raw:
-                    return
-                if _is_torn(raw) and not file.read(1):
-                    self.cut = True
-                    return
-                line = self._verified(raw, number)
-                if line is None:
-                    return
-                yield line
+        try:
+            with self._path.open("rb") as file:
+                yield from self._lines(file)
+        except OSError as error:
+            self.broken = f"{self._path.name} can't be read ({error.strerror})".lower()
+
+    def _lines(self, file: BinaryIO) -> Iterator[Line]:
+        for number in range(MOST_LINES):
+            raw = file.readline(LONGEST_LINE + 1)
+            if not raw:
+                return
+            if _is_torn(raw) and not file.read(1):
+                self.cut = True
+                return
+            line = self._verified(raw, number)
+            if line is None:
+                return
+            yield line
         self.broken = "there are too many lines"
 
     def _verified(self, raw: bytes, number: int) -> Line | None:

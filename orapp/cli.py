@@ -14,10 +14,12 @@ import typer
 from rich.console import Console
 
 import orapp
+from orapp.cli_archive import add_to as add_archive_commands
 from orapp.cli_engine import app as engine_app
+from orapp.cli_qa import EngineName
+from orapp.cli_qa import app as qa_app
 from orapp.cli_replay import replay
 from orapp.cli_run import (
-    EngineName,
     EngineOption,
     FullScreen,
     Headless,
@@ -45,6 +47,7 @@ app = typer.Typer(
 
 
 app.add_typer(engine_app, name="engine")
+app.add_typer(qa_app, name="qa")
 app.add_typer(session_app, name="session")
 app.command()(replay)
 
@@ -82,7 +85,7 @@ def live(
         typer.Option(help="paired: outlines on their own exposure only; live: also aged"),
     ] = None,
     max_outline_age_ms: Annotated[
-        float | None, typer.Option(min=0, max=2000, help="In live mode, an older outline goes")
+        float | None, typer.Option(min=0, max=500, help="In live mode, an older outline goes")
     ] = None,
     assistant: Annotated[
         bool, typer.Option("--assistant", help="A second window for the assistant")
@@ -171,6 +174,9 @@ def common(
         format="%(asctime)s %(name)s %(message)s",
         stream=sys.stderr,
     )
+
+
+add_archive_commands(app)
 
 
 def main() -> None:

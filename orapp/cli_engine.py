@@ -188,7 +188,7 @@ def _engines(folder: Path, manifest: Manifest) -> Iterator[tuple[str, Engine | O
 @app.command()
 def explain(
     picture: Annotated[Path, typer.Argument(help="A still, PNG")],
-    out: Annotated[Path, typer.Option(help="Where the heat map goes, PNG")],
+    out: Annotated[Path, typer.Option(help="Where the heat map goes, PNG of the network's size")],
     model: Annotated[str, typer.Option(help="A model that ships, or a folder")] = "pfnet-lite",
 ) -> None:
     """Show where the judgement of a picture looks: Grad-CAM, by torch."""
@@ -207,7 +207,7 @@ def explain(
     with TorchEngine(folder, load_manifest(folder)) as engine:
         small = shrink(pixels, engine.identity.input_size)
         seen = engine.infer(small)
-        heat = cv2.resize(engine.explain(small), pixels.shape[::-1])
+        heat = engine.explain(small)
     encoded = cv2.imencode(".png", heat)[1].tobytes()
     replace_file(out, lambda part: _put(part, encoded))
     print(f"broken {seen.broken:.2f}, a spine {seen.spine:.2f}; the heat map is in {out}")

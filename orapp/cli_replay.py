@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from orapp.cli_qa import EngineName
 from orapp.cli_run import (
-    EngineName,
     EngineOption,
     FullScreen,
     Headless,

@@ -3,7 +3,6 @@
 import json
 import math
 from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from orapp.cli_qa import EngineName
 from orapp.errors import OrappError
 from orapp.files import check_writable, replace_file
 from orapp.settings import SiteProfile, load_profile
@@ -18,15 +18,6 @@ from orapp.settings import SiteProfile, load_profile
 if TYPE_CHECKING:
     from orapp.display.run import RunOptions
     from orapp.live import LiveSession
-
-
-class EngineName(StrEnum):
-    """Engines by their names on the command line."""
-
-    AUTO = "auto"
-    TENSORRT = "tensorrt"
-    OPENVINO = "openvino"
-    TORCH = "torch"
 
 
 Model = Annotated[str, typer.Option(help="A model that ships, or a folder with a manifest.toml")]

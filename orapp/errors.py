@@ -13,6 +13,10 @@ class OrappError(Exception):
         self.what = what
         self.do = do
 
+    def __reduce__(self) -> tuple[type["OrappError"], tuple[str, str]]:
+        """So that it comes whole from a worker process of QA."""
+        return type(self), (self.what, self.do)
+
 
 class NotThere(OrappError):
     """Something optional is not installed, does not ship or was not built: nothing is wrong."""

@@ -53,6 +53,7 @@ class FrameGrabber:
         self._on_signal = on_signal
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
         self._state = (Signal.CONNECTING, Signal.CONNECTING.value)
         self._format: SourceFormat | None = None
         self._scene = SceneWatch()
@@ -64,7 +65,9 @@ class FrameGrabber:
 
     @property
     def signal(self) -> Signal:
-        """What the video is now."""
+        """What the video is now; asking also notices a read that does not return."""
+        if self._thread is not None:
+            self._notice_silence(time.monotonic_ns())
         return self._state[0]
 
     @property
@@ -147,21 +150,23 @@ class FrameGrabber:
         if picture is None:
             self._notice_silence(now_ns)
         else:
-            self._offer(self._frame(picture, now_ns))
+            frame = self._frame(picture, now_ns)
+            self._offer(frame)
+            # Only now: what is on the screen is not called live before its successor is there.
+            self._set_signal(frame.signal)
         return True
 
     def _frame(self, picture: Picture, now_ns: int) -> Frame:
         """The picture with its stamp, its number, and what it shows."""
-        if self.signal is Signal.LOST:
+        self._last_picture_ns = now_ns
+        if self._state[0] is Signal.LOST:
             height, width = picture.pixels.shape
             self._events.add("signal", f"signal is back: {width}x{height}")
             self._scene = self._new_scene()
-        self._last_picture_ns = now_ns
         self._note_size(picture)
         look = self._scene.look(picture.pixels, self._scene_ns(picture, now_ns))
         self._exposure += look.exposure_changed
         self._repeats += not look.exposure_changed
-        self._set_signal(look.signal)
         pixels, repeat = read_only(picture.pixels), not look.exposure_changed
         frame = Frame(self._captured, pixels, now_ns, self._exposure, repeat, look.signal)
         self._captured += 1
@@ -193,7 +198,7 @@ class FrameGrabber:
     def _notice_silence(self, now_ns: int) -> None:
         """A live source that is only silent is lost too, long before its driver says so."""
         assert self._format is not None
-        if self._format.finite or self.signal is Signal.LOST:
+        if self._format.finite or self._state[0] is Signal.LOST:
             return
         rate = self._format.rate_hz
         limit_s = max(SILENCE_S, SILENCE_FRAMES / rate if rate > 0 else 0)
@@ -267,11 +272,13 @@ class FrameGrabber:
 
     def _set_signal(self, signal: Signal, why: str = "") -> None:
         """Tells of a change in the log and to `on_signal`; the same signal again is no change."""
-        if signal is self.signal:
-            return
+        live = signal in (Signal.XRAY_ON, Signal.HOLD)
+        since = "" if live else time.strftime(" since %H:%M:%S")
+        with self._lock:
+            if signal is self._state[0]:
+                return
+            self._state = signal, f"{signal}{since}" + (f": {why}" if why else "")
         self._events.add("signal", f"{signal}: {why}" if why else signal.value)
-        since = "" if signal in (Signal.XRAY_ON, Signal.HOLD) else time.strftime(" since %H:%M:%S")
-        self._state = signal, f"{signal}{since}" + (f": {why}" if why else "")
         self._tell()
 
     def _tell(self) -> None:

@@ -232,7 +232,8 @@ class LiveSession:
         if form is None:
             return {"kind": kind, "width": None, "height": None, "rate_hz": None}
         size = {"width": form.width, "height": form.height, "rate_hz": form.rate_hz}
-        return {"kind": kind, **size, "description": form.description}
+        facts = {"facts": dict(form.facts)} if form.facts else {}
+        return {"kind": kind, **size, "description": form.description, **facts}
 
     def _describe_recording(self) -> dict[str, Any]:
         """Without its place: a folder's name may hold a patient's."""

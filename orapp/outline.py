@@ -1,4 +1,6 @@
-"""From a probability map to outlines in frame pixels. Pure."""
+"""From a probability map to outlines in frame pixels, and from these to masks. Pure."""
+
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
@@ -44,6 +46,25 @@ def find_outlines(
         if sizes[k] >= least
     ]
     return tuple(outline for outline in found if outline is not None)
+
+
+def mask_of(polygons: Iterable[Polygon], size: tuple[int, int]) -> Gray:
+    """(H, W) uint8 mask of a frame's size, 255 inside any of the polygons, else 0."""
+    mask = np.zeros(size, np.uint8)
+    sixteenths = [np.round(points * 16).astype(np.int32) for points in polygons]
+    cv2.fillPoly(mask, sixteenths, 255, cv2.LINE_8, 4)
+    return mask
+
+
+def dense(points: Polygon, step: float = 0.5) -> Polygon:
+    """Points at most `step` pixels apart along a closed polygon, (M, 2) float32."""
+    after = np.roll(points, -1, axis=0)
+    steps = np.maximum(np.ceil(np.linalg.norm(after - points, axis=1) / step).astype(int), 1)
+    parts = [
+        a + (b - a) * np.linspace(0, 1, n, endpoint=False)[:, None]
+        for a, b, n in zip(points, after, steps, strict=True)
+    ]
+    return np.asarray(np.concatenate(parts), np.float32)
 
 
 def _outline(

@@ -38,6 +38,7 @@ class RecordingStatus:
         free_bytes: on the disk, when it was last looked at.
         disk_low: whether that is less than 2 GB.
         error: what went wrong, in words; empty if nothing did.
+        fault: why it stopped by itself, in words; empty if it did not.
     """
 
     state: Literal["off", "recording", "stopped"] = "off"
@@ -47,6 +48,7 @@ class RecordingStatus:
     free_bytes: int = 0
     disk_low: bool = False
     error: str = ""
+    fault: str = ""
 
 
 class Recorder:
@@ -82,7 +84,7 @@ class Recorder:
         self._folder: Path | None = None
         self._began = datetime.now(UTC), time.monotonic_ns()
         self._ended_ns = self._free_bytes = self._said_ns = 0
-        self._why, self._error = "stopped", ""
+        self._why = self._error = ""
 
     @property
     def folder(self) -> Path | None:
@@ -102,6 +104,7 @@ class Recorder:
             free_bytes=self._free_bytes,
             disk_low=self._free_bytes < self._limits.low_bytes,
             error=self._error or slow,
+            fault=self._error,
         )
 
     def start(self) -> None:
@@ -141,7 +144,7 @@ class Recorder:
 
     def ask_to_stop(self, why: str) -> None:
         """Takes nothing more, writes what waits, and ends by itself."""
-        self._why = why
+        self._why = self._why or why  # the first reason counts
         self._backlog.close()
 
     def stop(self, why: str) -> None:
@@ -179,8 +182,9 @@ class Recorder:
         }
         self._engine_known = head["engine"] is not None
         writer = self._writer = SessionWriter(self._folder, head)
-        syncing = threading.Thread(target=self._keep_synced, args=(writer,), daemon=True)
-        syncing.name = "orapp-recorder-sync"
+        syncing = threading.Thread(
+            target=self._keep_synced, args=(writer,), name="orapp-recorder-sync", daemon=True
+        )
         syncing.start()
         try:
             while (item := self._backlog.first()) is not None:

@@ -92,6 +92,8 @@ class SessionWriter:
         self._new_film = False
         self._films = self._frames = 0
         self._film_began_ns = self._last_ms = 0
+        self._last_pixels: Gray = np.zeros((0, 0), np.uint8)
+        self._sha = ""
         data = (json.dumps(head, indent=1, allow_nan=False) + "\n").encode()
         self._lines = _told(lambda: self._begin(data))
 
@@ -121,14 +123,15 @@ class SessionWriter:
         return self._frames
 
     def frame(self, frame: Frame) -> None:
-        """Appends a frame: its picture, then its line."""
+        """Appends a frame: its picture, if it is not that of the one before, then its line."""
         _told(lambda: self._frame(frame))
 
     def _frame(self, frame: Frame) -> None:
         film = self._film_for(frame)
-        self._last_ms = next_ms(self._last_ms, frame.captured_ns - self._film_began_ns)
-        position = film.frames
-        film.add(frame.pixels, self._last_ms)
+        if film.frames == 0 or not np.array_equal(frame.pixels, self._last_pixels):
+            self._last_ms = next_ms(self._last_ms, frame.captured_ns - self._film_began_ns)
+            film.add(frame.pixels, self._last_ms)
+            self._last_pixels, self._sha = frame.pixels, sha_of(frame.pixels)
         fields = {
             "index": frame.index,
             "exposure": frame.exposure,
@@ -136,8 +139,8 @@ class SessionWriter:
             "signal": frame.signal.value,
             "captured_ns": frame.captured_ns,
             "segment": self._films - 1,
-            "position": position,
-            "sha": sha_of(frame.pixels),
+            "position": film.frames - 1,
+            "sha": self._sha,
         }
         self._lines.add("frame", frame.captured_ns, fields)
         self._frames += 1
@@ -304,7 +307,7 @@ class SessionReader:
     def rate_hz(self) -> float:
         """Frames per second, as the source stated it, or else as they came; 0 if unknown."""
         stated = self.head["source"]["rate_hz"]
-        if stated and stated > 0:
+        if stated and 0 < stated <= 1000:
             return float(stated)
         stamps = np.array([frame.captured_ns for frame in self._contents.frames], np.int64)
         apart_ns = float(np.median(np.diff(stamps))) if len(stamps) > 1 else 0.0

@@ -36,7 +36,10 @@ class _Strict(BaseModel):
 
 
 class FrameLine(_Strict):
-    """A frame, without its pixels: they are in film `segment`, at `position`."""
+    """A frame, without its pixels: they are in film `segment`, at `position`.
+
+    A frame that equals the one before it, pixel for pixel, has the same position.
+    """
 
     index: Count
     exposure: Count
@@ -58,6 +61,7 @@ class FrameRow:
     signal: Signal
     captured_ns: int
     segment: int
+    position: int
     sha: str
 
     @classmethod
@@ -70,6 +74,7 @@ class FrameRow:
             signal=Signal(line["signal"]),
             captured_ns=line["captured_ns"],
             segment=line["segment"],
+            position=line["position"],
             sha=line["sha"],
         )
 
@@ -196,7 +201,7 @@ class LineCheck:
     """Checks a session's lines, each in its turn: fields, and the order of the frames."""
 
     def __init__(self) -> None:
-        self._index, self._film, self._position = -1, 0, -1
+        self._index, self._film, self._position, self._sha = -1, 0, -1, ""
 
     def __call__(self, line: dict[str, Any]) -> None:
         """Raises ValueError unless the line belongs here; unknown kinds are let be."""
@@ -208,11 +213,14 @@ class LineCheck:
                 self._in_order(seen)
 
     def _in_order(self, frame: FrameLine) -> None:
-        same = frame.segment == self._film and frame.position == self._position + 1
-        next_one = frame.segment == self._film + 1 and frame.position == 0
-        if frame.index <= self._index or not (same or next_one):
+        here = frame.segment == self._film
+        new = here and frame.position == self._position + 1
+        same = here and frame.position == self._position and frame.sha == self._sha
+        next_film = frame.segment == self._film + 1 and frame.position == 0
+        if frame.index <= self._index or not (new or same or next_film):
             raise ValueError("a frame is out of its order")
         self._index, self._film, self._position = frame.index, frame.segment, frame.position
+        self._sha = frame.sha
 
 
 def check_head(head: Any) -> None:
@@ -319,15 +327,17 @@ def sha_of(pixels: Gray) -> str:
 
 
 def timed(lines: list[FrameRow]) -> Iterator[tuple[FrameRow, int]]:
-    """The frames of one film, each with its time in the film in ms."""
-    last_ms = -1
+    """The frames of one film, each with the time of its picture in the film in ms."""
+    last_ms = position = -1
     for line in lines:
-        last_ms = next_ms(last_ms, line.captured_ns - lines[0].captured_ns)
+        if line.position != position:
+            last_ms = next_ms(last_ms, line.captured_ns - lines[0].captured_ns)
+        position = line.position
         yield line, last_ms
 
 
 def next_ms(last_ms: int, since_ns: int) -> int:
-    """A frame's time in its film: no two are alike, however quickly they came."""
+    """A picture's time in its film: no two are alike, however quickly they came."""
     return max(last_ms + 1, since_ns // 1_000_000)
 
 
@@ -337,9 +347,16 @@ def matched(
     """Each line from `first` on with the picture that lies at its time and has its hash."""
     wanted = list(timed(lines))[first:]
     film = read_film(film_path, wanted[0][1])
-    time_ms, pixels = next(film, (None, None))
+    time_ms, pixels, sha = _next_picture(film)
     for line, wanted_ms in wanted:
         while time_ms is not None and time_ms < wanted_ms:
-            time_ms, pixels = next(film, (None, None))
-        right = time_ms == wanted_ms and pixels is not None and sha_of(pixels) == line.sha
-        yield line, pixels if right else None
+            time_ms, pixels, sha = _next_picture(film)
+        yield line, pixels if time_ms == wanted_ms and sha == line.sha else None
+
+
+def _next_picture(
+    film: Iterator[tuple[int, Gray | None]],
+) -> tuple[int | None, Gray | None, str]:
+    """Its time, its pixels, their hash; without any at the film's end."""
+    time_ms, pixels = next(film, (None, None))
+    return time_ms, pixels, "" if pixels is None else sha_of(pixels)

@@ -23,7 +23,7 @@ class OutlineRules(_Table):
     """When an outline may be drawn (contract C1)."""
 
     mode: Literal["paired", "live"] = "paired"
-    max_age_ms: Annotated[float, Field(ge=0, le=2000, allow_inf_nan=False)] = 200.0
+    max_age_ms: Annotated[float, Field(ge=0, le=500, allow_inf_nan=False)] = 200.0
     label: bool = False
     """Write the model's confidence beside the outline."""
 
@@ -90,6 +90,8 @@ class Measures(_Table):
     shown: bool = False
     mm_per_px: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] | None = None
     """In the plane of the spine, by a calibration; without it nothing is in mm."""
+    for_width: Annotated[int, Field(ge=1, le=16384)] | None = None
+    """Width of the pictures that it was made for; on others nothing is in mm. None is any."""
     anterior: Literal["left", "right"] | None = None
     """Side of the patient's front in the C-arm's picture, seen with the head up."""
     head: Literal["up", "right", "down", "left"] = "up"
@@ -166,7 +168,12 @@ def load_profile(path: Path | None) -> SiteProfile:
         place = ".".join(str(part) for part in first["loc"])
         why = first["msg"].removeprefix("Value error, ")
         what = f"the profile '{path.name}' is wrong at {place}: {why}" if place else why
-        raise OrappError(what[:300], "correct it") from None
+        raise OrappError(_printable(what), "correct it") from None
     except (ValueError, RecursionError) as error:
-        why = str(error).splitlines()[0][:120] if str(error) else "it can't be read"
+        why = _printable(str(error))[:120] or "it can't be read"
         raise OrappError(f"the profile '{path.name}' is no TOML ({why})", "correct it") from None
+
+
+def _printable(text: str) -> str:
+    """On one line, without what a terminal would obey: keys may hold any character."""
+    return "".join(letter if letter.isprintable() else " " for letter in text[:300])

@@ -14,6 +14,7 @@ import numpy as np
 from orapp.engines import EngineSpec
 from orapp.errors import OrappError
 from orapp.frames import Frame, Gray, Segmentation, read_only
+from orapp.outline import mask_of
 from orapp.segment import Segmenter
 from orapp.sources import EndOfSource, Picture, SourceFormat, open_source
 from orapp.verify import open_verified
@@ -129,16 +130,14 @@ def _segment_one(
     source = PngSource(path) if png else open_source(f"dicom:{path}", as_fast_as_possible=True)
     for frame, segmentation in walk(source, segmenter):
         mask = out / f"{name}_{frame.index:04d}.png"
-        _write_mask(mask, frame, segmentation)
+        _write_mask(mask, segmentation)
         results.write(_line(path, mask, frame, segmentation) + "\n")
         results.flush()
         yield segmentation
 
 
-def _write_mask(path: Path, frame: Frame, segmentation: Segmentation) -> None:
-    mask = np.zeros(frame.pixels.shape, np.uint8)
-    polygons = [np.round(o.points * 16).astype(np.int32) for o in segmentation.outlines]
-    cv2.fillPoly(mask, polygons, 255, cv2.LINE_8, 4)
+def _write_mask(path: Path, segmentation: Segmentation) -> None:
+    mask = mask_of([o.points for o in segmentation.outlines], segmentation.frame_size)
     _, data = cv2.imencode(".png", mask)
     part = path.with_suffix(".part")
     part.write_bytes(data.tobytes())

@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from orapp.engines import (
     Engine,
@@ -17,6 +16,7 @@ from orapp.engines import (
 from orapp.engines.trust import Bounds, Manifest, find_model, load_manifest, read_checked
 from orapp.errors import OrappError
 from orapp.golden import Golden, read_golden
+from orapp.outline import dense
 from orapp.segment import outlines_of
 
 
@@ -154,20 +154,9 @@ def compare_outlines(
         return 0.0, 1.0
     if len(one) != len(two):
         return float(max(height, width)), 0.0
-    a, b = (np.concatenate([_dense(o.points) for o in outlines]) for outlines in (one, two))
+    a, b = (np.concatenate([dense(o.points) for o in outlines]) for outlines in (one, two))
     apart = np.linalg.norm(a[:, None] - b[None], axis=2)
     level = identity.threshold * 255
     p, q = truth.probability >= level, seen.probability >= level
     dice = 2 * int((p & q).sum()) / (int(p.sum()) + int(q.sum()))
     return float(max(apart.min(0).max(), apart.min(1).max())), dice
-
-
-def _dense(points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Points at most half a pixel apart along a closed polygon."""
-    after = np.roll(points, -1, axis=0)
-    steps = np.maximum(np.ceil(np.linalg.norm(after - points, axis=1) * 2).astype(int), 1)
-    parts = [
-        a + (b - a) * np.linspace(0, 1, n, endpoint=False)[:, None]
-        for a, b, n in zip(points, after, steps, strict=True)
-    ]
-    return np.asarray(np.concatenate(parts), np.float32)

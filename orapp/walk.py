@@ -1,7 +1,8 @@
 """walk: every frame of a source through a segmenter, one thread, deterministic."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 
 from orapp.frames import Frame, Segmentation
 from orapp.segment import Segmenter
@@ -10,7 +11,7 @@ from orapp.sources import EndOfSource, Source
 READ_TIMEOUT_MS = 1000
 
 
-def walk(source: Source, segmenter: Segmenter) -> Iterator[tuple[Frame, Segmentation]]:
+def walk(source: Source, segmenter: Segmenter) -> Generator[tuple[Frame, Segmentation], None, None]:
     """Opens the source and yields each frame with its segmentation until the source ends.
 
     Every frame counts as an exposure of its own. Nothing is dropped; the source is closed when
@@ -19,6 +20,13 @@ def walk(source: Source, segmenter: Segmenter) -> Iterator[tuple[Frame, Segmenta
     Raises:
         OrappError: the source can't be opened or read.
     """
+    with closing(frames_of(source)) as frames:
+        for frame in frames:
+            yield frame, segmenter.segment(frame)
+
+
+def frames_of(source: Source) -> Generator[Frame, None, None]:
+    """The frames that `walk` walks, without an engine."""
     source.open()
     try:
         index = 0
@@ -29,8 +37,7 @@ def walk(source: Source, segmenter: Segmenter) -> Iterator[tuple[Frame, Segmenta
                 return
             if picture is None:
                 continue
-            frame = Frame(index, picture.pixels, time.monotonic_ns(), exposure=index)
-            yield frame, segmenter.segment(frame)
+            yield Frame(index, picture.pixels, time.monotonic_ns(), exposure=index)
             index += 1
     finally:
         source.close()

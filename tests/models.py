@@ -16,9 +16,12 @@ BRIGHT, DARK = 200, 100
 
 
 def write_bright_model(
-    folder: Path, size: tuple[int, int] = (64, 64), judged: tuple[float, float] = (1.0, 1.0)
+    folder: Path,
+    size: tuple[int, int] = (64, 64),
+    judged: tuple[float, float] = (1.0, 1.0),
+    level: int = BRIGHT,
 ) -> Path:
-    """A model that is certain of every pixel brighter than 200, and of no other.
+    """A model that is certain of every pixel brighter than `level`, and of no other.
 
     Of a picture that is dark as a whole it says `judged` (a body is broken, it is a spine), of a
     bright one that it is sure of both.
@@ -36,7 +39,7 @@ def write_bright_model(
         helper.make_node("Where", ["is_bright", "sure", "told"], ["judged"]),
     ]
     constants = [
-        helper.make_tensor("level", TensorProto.FLOAT, [], [float(BRIGHT)]),
+        helper.make_tensor("level", TensorProto.FLOAT, [], [float(level)]),
         helper.make_tensor("full", TensorProto.FLOAT, [], [255.0]),
         helper.make_tensor("dark", TensorProto.FLOAT, [], [float(DARK)]),
         helper.make_tensor("told", TensorProto.FLOAT, [1, 2], judged),
@@ -57,7 +60,7 @@ def write_bright_model(
     onnx.save(model, folder / "model.onnx")
     images = np.random.default_rng(0).integers(0, 256, (3, *size), dtype=np.uint8)
     images[:, 10:30, 10:40] = 255
-    marked = np.where(images > BRIGHT, 255, 0).astype(np.uint8)
+    marked = np.where(images > level, 255, 0).astype(np.uint8)
     said = np.ones((len(images), 2), np.float32)
     write_golden(folder / "golden.npz", Golden(images, marked, said))
     digest, golden = (

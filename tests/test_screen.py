@@ -291,3 +291,35 @@ def test_the_report_tells_how_long_painting_takes(qtbot, show):
     until(qtbot, lambda: window.view.painted > 10)
     painting = json.loads(json.dumps(session.report()))["latency_ms"]["painting"]
     assert 0 < painting["p50"] <= painting["p99"] <= painting["max"]
+
+
+def test_a_slow_engine_is_told_before_anybody_waits_for_an_outline(qtbot, show):
+    window, _, _ = show(rate_hz=15, delay_ms=400)
+    until(qtbot, lambda: window.view.words is not None and "AI late" in window.view.words.banner)
+    assert "AI LATE" in window.top.accessibleDescription()
+    assert window.view.overlay is None
+    index = window.view.frame.index
+    until(qtbot, lambda: window.view.frame.index > index + 4)
+
+
+def test_grad_cam_comes_from_a_child_and_does_not_look_live(qtbot, show):
+    window, _, _ = show(model="pfnet-lite", rate_hz=5, size=(512, 512), repeats=50)
+    until(qtbot, lambda: window.view.frame is not None)
+    qtbot.keyClick(window, Qt.Key.Key_G)
+    assert window.actions_.explaining.busy
+    until(qtbot, lambda: "GRAD-CAM of" in head(window))
+    assert "not live" in head(window)
+    until(qtbot, lambda: np.ptp(pixels_of(window.side.view), axis=2).max() > 60)  # in colour
+    qtbot.keyClick(window, Qt.Key.Key_G)
+    until(qtbot, lambda: "GRAD-CAM" not in head(window))
+
+
+def test_a_model_without_weights_for_torch_is_not_explained_and_says_so(qtbot, show):
+    window, _, _ = show(rate_hz=5)
+    until(qtbot, lambda: window.view.frame is not None)
+    qtbot.keyClick(window, Qt.Key.Key_G)
+    until(qtbot, lambda: not window.actions_.explaining.busy)
+    assert "not explained: bright has no weights for torch" in case_line(window)
+    qtbot.keyClick(window, Qt.Key.Key_G)  # and a window may close while a child is at work
+    window.close()
+    assert not window.actions_.explaining.busy

@@ -13,6 +13,7 @@ import pytest
 from orapp.chain import ChainWriter
 from orapp.errors import OrappError
 from orapp.events import EventLog
+from orapp.film import film_times
 from orapp.frames import Event
 from orapp.grab import FrameGrabber
 from orapp.session import SessionReader, SessionWriter, new_session_folder, session_head
@@ -489,3 +490,31 @@ def test_hours_of_films_keep_few_files_open(tmp_path):
     writer.close("done")
     assert most <= 3
     assert all_same(read(tmp_path / "s"), frames(12, step_ns=600_000_000_000))
+
+
+def test_a_picture_that_is_repeated_is_written_once(tmp_path):
+    distinct = frames(12)
+    recorded = [replace(f, pixels=distinct[f.index // 3].pixels) for f in frames(12)]
+    recorded += [replace(f, pixels=distinct[3].pixels) for f in frames(2, 3000)]  # minutes later
+    writer = SessionWriter(tmp_path / "s", session_head(SOURCE))
+    for frame in recorded:
+        writer.frame(frame)
+    films = [film_times(tmp_path / "s" / f"frames-000{number}.mkv") for number in (0, 1)]
+    assert [len(times) for times in films] == [4, 1]
+    writer.close("done")
+    assert all_same(read(tmp_path / "s"), recorded)
+    assert verdict(tmp_path / "s").whole
+    film = tmp_path / "s" / "frames-0000.mkv"
+    film.write_bytes(film.read_bytes()[:-50])
+    assert all_same(read(tmp_path / "s"), recorded[:9] + recorded[12:])
+    assert verdict(tmp_path / "s").problems == (
+        "3 pictures are missing or damaged, the first of frame 9",
+    )
+
+
+def test_a_repeat_of_another_picture_is_not_believed(tmp_path):
+    again = {**FRAME, "index": 1, "sha": "1" * 16}
+    folder = write_lines(tmp_path / "s", [("frame", FRAME), ("frame", again)])
+    with SessionReader(folder) as reader:
+        sentence = "the chain does not hold: line 1 is not what a session holds"
+        assert reader.verify().problems[0] == sentence

@@ -1,5 +1,8 @@
 """A site profile is checked whole; what is wrong is one sentence that names the place."""
 
+import tomllib
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -32,13 +35,15 @@ def test_what_is_not_said_is_as_orapp_does_it(tmp_path):
         ("name = ", "is no TOML"),
         ("x = " + "[" * 30_000, "is no TOML"),
         (b"\xff\xfe", "is no TOML"),
+        (r'"a\nb\u001b[2J" = 1', r"wrong at a b \[2J: Extra inputs are not permitted"),
+        (r"keys = {quit = ['a\nb'], help = ['a\nb']}".replace("'", '"'), "'a b' is a key of"),
         (b"#" * (LARGEST + 1), "it is too large"),
     ],
 )
 def test_a_wrong_profile_is_one_sentence(tmp_path, text, sentence):
     with pytest.raises(OrappError, match=sentence) as told:
         load_profile(write(tmp_path, text))
-    assert "\n" not in str(told.value)
+    assert str(told.value).isprintable()
 
 
 def test_a_missing_profile_is_one_sentence(tmp_path):
@@ -51,3 +56,10 @@ def test_blanking_takes_every_pixel_that_is_touched():
     Rectangle(x=0.12, y=0.0, width=0.1, height=0.31).blank(pixels)
     assert (pixels[:4, 2:5] == 0).all()
     assert (pixels == 0).sum() == 4 * 3
+
+
+def test_the_profile_that_ships_says_what_orapp_does_by_itself():
+    shipped = Path(__file__).parents[1] / "calibration" / "default.toml"
+    assert load_profile(shipped) == SiteProfile()
+    said = tomllib.loads(shipped.read_text())["keys"]
+    assert set(said) == set(SiteProfile().keys.model_dump())

@@ -42,6 +42,11 @@ missing_packages() {
   if [ "$kind" = test ]; then
     command -v Xvfb >/dev/null || echo xvfb
     command -v xauth >/dev/null || echo xauth
+    # A real archive for the tests of `orapp send`.
+    PATH="$PATH:/usr/sbin" command -v Orthanc >/dev/null || echo orthanc
+    [ -e /usr/share/orthanc/plugins/libOrthancDicomWeb.so ] || echo orthanc-dicomweb
+    # For the picture of the QA report; Ubuntu has it as a snap only, and the test is skipped there.
+    if grep -qsx ID=debian /etc/os-release && ! command -v chromium >/dev/null; then echo chromium; fi
   fi
 }
 

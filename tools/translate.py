@@ -24,20 +24,16 @@ from orapp.display.reference import Kind
 from orapp.display.strip import FootStrip
 from orapp.display.transport_bar import TRANSPORT_BUTTONS
 from orapp.display.words import STATES
+from orapp.measure.points import NO_BODY, REFUSALS
 
 
 def texts() -> list[str]:
     """Every English text of the screen, in the order of the source."""
-    found = [
-        *STATES,
-        *ACTIONS.values(),
-        *BUTTONS.values(),
-        *REPLAY_ACTIONS.values(),
-        *TRANSPORT_BUTTONS.values(),
-        *map(str, Kind),
-        FootStrip.NOTICE,
-        UNSURE,
+    listed = [
+        *(*ACTIONS.values(), *BUTTONS.values(), *map(str, Kind), NO_BODY[0], *REFUSALS),
+        *(*REPLAY_ACTIONS.values(), *TRANSPORT_BUTTONS.values()),
     ]
+    found = [*STATES, *listed, FootStrip.NOTICE, UNSURE]
     for path in sorted(FOLDER.parent.glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):

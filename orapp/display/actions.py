@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from orapp.live import LiveSession
 
 NOTICE_NS = 4_000_000_000
+FAULT_NS = 20_000_000_000
+"""So long a banner says that a recording has stopped; the case line goes on saying it."""
 QUESTION_NS = 6_000_000_000
 
 
@@ -48,6 +51,9 @@ class Actions:
         self.hidden = self.hidden_while_held = self.probability = False
         self.explaining = Explaining(self._explained)
         self.explained: tuple[Frame, Gray, str] | None = None
+        self._explained_clock = ""
+        self._starting: threading.Thread | None = None
+        self._refused = ""
         self._notice, self._notice_until_ns = "", 0
         self._asked_until_ns = 0
         self._marks = 0
@@ -95,6 +101,7 @@ class Actions:
         """The key that hides the outline is let go."""
         if self.hidden_while_held:
             self.hidden_while_held = False
+            self._log("key", f"{HELD} let go")
             self._window.repaint_all()
 
     def tell(self, text: str) -> None:
@@ -103,6 +110,7 @@ class Actions:
 
     def case_line(self, now_ns: int) -> CaseLine:
         """What the case line says now."""
+        self._started_recording()
         notice = self._notice if now_ns < self._notice_until_ns else ""
         replay = self._window.replay
         if replay is not None:
@@ -114,7 +122,8 @@ class Actions:
         """The actions that are on."""
         look, shelf = self._window.look, self._window.shelf
         on = {
-            HELD: self.hidden or self.hidden_while_held,
+            HELD: self.hidden_while_held,
+            "toggle_outline": self.hidden,
             "store_reference": shelf.has(Kind.STORED),
             "freeze": shelf.has(Kind.FROZEN),
             "measures": self._window.measuring.on,
@@ -148,7 +157,9 @@ class Actions:
         session = self._window.session
         if session is None or session.recording.state != "stopped":
             return ""
-        return session.recording.error
+        status = session.recording
+        new = time.monotonic_ns() - status.since_ns < FAULT_NS
+        return status.fault if new else ""
 
     def log_look(self) -> None:
         """Writes down how the grey levels are shown now."""
@@ -172,7 +183,9 @@ class Actions:
         status = session.recording
         if status.state == "stopped":
             failed = [(say("RECORDING HAS STOPPED"), Tone.CARE)]
-            return tuple(failed if status.error else [(say("not recording"), Tone.CALM)])
+            return tuple(failed if status.fault else [(say("not recording"), Tone.CALM)])
+        if not status.frames:
+            return ((say("RECORDING WAITS FOR A PICTURE"), Tone.CARE),)
         seconds = max(now_ns - status.since_ns, 0) // 1_000_000_000
         chips = [(say("RECORDING {time}").format(time=_length(seconds)), Tone.GOOD)]
         if status.disk_low:
@@ -193,19 +206,26 @@ class Actions:
 
     def _put(self, kind: Kind, done: str) -> None:
         frame, window = self._window.view.frame, self._window
-        if frame is None or not window.shelf.put(kind, frame, window.segmentation, window.clock):
+        current = window.is_current()
+        if frame is None or not current or not self._keep(kind, frame):
             self.tell(say("there is no picture to keep"))
         else:
             self._log("reference", f"{kind}: frame {frame.index}")
             self.tell(done)
         window.repaint_all()
 
+    def _keep(self, kind: Kind, frame: Frame) -> bool:
+        window = self._window
+        return window.shelf.put(kind, frame, window.segmentation, window.exposed_clock)
+
     def _store(self) -> None:
         self._put(Kind.STORED, say("stored as reference"))
 
     def _clear(self) -> None:
-        self._window.shelf.drop(Kind.STORED)
-        self.tell(say("the stored reference is cleared"))
+        if self._window.shelf.drop(Kind.STORED):
+            self.tell(say("the stored reference is cleared"))
+        else:
+            self.tell(say("no reference is stored"))
         self._window.repaint_all()
 
     def _freeze(self) -> None:
@@ -221,7 +241,9 @@ class Actions:
         where = f" at frame {frame.index}" if frame is not None else ""
         self._log("marker", f"mark {self._marks}{where}")
         clock = f"{datetime.now():%H:%M:%S}"
-        self.tell(say("mark {number} at {clock}").format(number=self._marks, clock=clock))
+        text = say("mark {number} at {clock}").format(number=self._marks, clock=clock)
+        recorded = self._is_recording()
+        self.tell(text if recorded else f"{text} - {say('not recording')}")
         self._window.repaint_all()
 
     def _toggle_measures(self) -> None:
@@ -261,6 +283,7 @@ class Actions:
         if self.explained is not None:
             self.explained = None
         elif window.view.frame is not None and not self.explaining.busy:
+            self._explained_clock = window.exposed_clock
             self.explaining.start(window.view.frame, session.model)
             self.tell(say("looking where the judgement looks"))
         window.repaint_all()
@@ -269,7 +292,7 @@ class Actions:
         if heat is None:
             self.tell(say("not explained: {why}").format(why=why))
         else:
-            self.explained = frame, heat, self._window.clock
+            self.explained = frame, heat, self._explained_clock
         self._window.repaint_all()
 
     def _full_screen(self) -> None:
@@ -279,6 +302,8 @@ class Actions:
     def _record(self) -> None:
         session = self._window.session
         assert session is not None
+        if self._starting is not None:
+            return
         if self._is_recording():
             session.stop_recording()
             self.tell(say("the recording is stopped"))
@@ -287,10 +312,27 @@ class Actions:
         self._window.repaint_all()
 
     def _start_recording(self, session: LiveSession) -> None:
-        try:
-            session.start_recording(self._recordings, self._window.case)
-        except OrappError as error:
-            self.tell(say("not recording: {why}").format(why=error.what))
+        """In a thread: making a folder on a disk that hangs must not hold up the picture."""
+
+        def start() -> None:
+            try:
+                session.start_recording(self._recordings, self._window.case)
+                self._refused = ""
+            except OrappError as error:
+                self._refused = error.what
+            except OSError as error:
+                self._refused = (error.strerror or type(error).__name__).lower()
+
+        self._starting = threading.Thread(target=start, name="orapp-record-start", daemon=True)
+        self._starting.start()
+
+    def _started_recording(self) -> None:
+        """Looks whether the thread is through, and says how it went."""
+        if self._starting is None or self._starting.is_alive():
+            return
+        self._starting = None
+        if self._refused:
+            self.tell(say("not recording: {why}").format(why=self._refused))
             return
         self._log("orientation", self._window.look.orientation.text)
         self.log_look()

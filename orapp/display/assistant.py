@@ -1,5 +1,6 @@
 """A second window for the assistant: the live picture and the states, no controls."""
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
@@ -16,6 +17,9 @@ class AssistantWindow(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setWindowTitle("orapp - assistant")
+        # The keys and the pedal are the surgeon's window's, whatever screen was touched last.
+        self.setAttribute(Qt.WidgetAttribute.WA_ShowWithoutActivating)
+        self.setWindowFlag(Qt.WindowType.WindowDoesNotAcceptFocus)
         self.top, self.view = TopStrip(), PictureView()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

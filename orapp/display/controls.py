@@ -37,8 +37,10 @@ ACTIONS: dict[str, str] = {
     "quit": "quit",
 }
 BUTTONS: dict[str, str] = {
-    HELD: "Hide outline",
+    HELD: "Hide",
+    "toggle_outline": "Outline",
     "store_reference": "Store",
+    "clear_reference": "Clear",
     "freeze": "Freeze",
     "measures": "Measures",
     "set_baseline": "Baseline",
@@ -47,6 +49,8 @@ BUTTONS: dict[str, str] = {
     "rotate": "Turn",
     "mirror": "Mirror",
     "invert": "Invert",
+    "brighter": "Brighter",
+    "darker": "Darker",
     "window_reset": "Levels",
     "help": "Help",
     "quit": "Quit",
@@ -89,8 +93,13 @@ class KeyMap:
         for action in actions:
             self.names[action] = []
             for name in getattr(keys, action):
-                if self._actions.setdefault(_key_of(name), action) == action:
+                other = self._actions.setdefault(_key_of(name), action)
+                if other == action:
                     self.names[action].append(name)
+                elif action in ACTIONS:
+                    raise OrappError(
+                        f"the profile's '{name}' is a key of {other} and of {action}", "choose one"
+                    )
 
     def action(self, event: QKeyEvent) -> str | None:
         """The action of a key press or release; None if it has none."""
@@ -130,8 +139,11 @@ class ControlBar(QWidget):
         self.buttons: dict[str, QPushButton] = {}
         for action, word in BUTTONS.items():
             button = touch_button(say(word), say(ACTIONS[action]))
-            button.pressed.connect(lambda action=action: act(action))
-            button.released.connect(lambda action=action: let_go(action))
+            if action == HELD:
+                button.pressed.connect(lambda: act(HELD))
+                button.released.connect(lambda: let_go(HELD))
+            else:  # a finger that slides off does nothing
+                button.clicked.connect(lambda _=False, action=action: act(action))
             row.addWidget(button, max(len(button.text()), 6))
             self.buttons[action] = button
 
@@ -146,7 +158,7 @@ class ControlBar(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: ARG002, N802
         """Qt's call: the type follows the height."""
-        size = max(min(round(self.height() * 0.36), round(self.width() / 95)), 7)
+        size = max(min(round(self.height() * 0.36), round(self.width() / 110)), 7)
         self.setStyleSheet(touch_style("ControlBar", size))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PySide6.QtCore import QObject, QProcess
+from PySide6.QtCore import QObject, QProcess, QTimer
 
 from orapp.frames import Frame, Gray
 
@@ -39,25 +39,27 @@ class Explaining(QObject):
             return
         folder = tempfile.TemporaryDirectory(prefix="orapp-explain-")
         picture, heat = Path(folder.name) / "frame.png", Path(folder.name) / "heat.png"
-        cv2.imwrite(str(picture), frame.pixels)
+        cv2.imwrite(str(picture), frame.pixels, [cv2.IMWRITE_PNG_COMPRESSION, 0])  # at once
         process = self._process = QProcess(self)
         process.setProgram(sys.executable)
         told = ["-m", "orapp", "engine", "explain", str(picture), "--out", str(heat)]
         process.setArguments([*told, "--model", model])
 
         def over(*_: object) -> None:
-            if self._process is None:
+            if self._process is not process:
+                folder.cleanup()
                 return
             self._process = None
             seen = cv2.imread(str(heat), cv2.IMREAD_GRAYSCALE) if heat.exists() else None
             said = bytes(process.readAllStandardError().data()).decode(errors="replace").strip()
-            folder.cleanup()
+            folder.cleanup()  # a patient's picture
             process.deleteLater()
             why = said.splitlines()[-1].removeprefix("orapp: ") if said else "it has failed"
             self._found(frame, None if seen is None else np.asarray(seen, np.uint8), why)
 
         process.finished.connect(over)
         process.errorOccurred.connect(over)
+        QTimer.singleShot(LONGEST_MS, process, process.kill)
         process.start()
 
     def close(self) -> None:

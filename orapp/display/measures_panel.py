@@ -9,6 +9,7 @@ from orapp.display.language import say
 from orapp.display.marks import LEFT, line
 from orapp.display.measuring import Measuring, lines
 from orapp.measure.change import REPEAT_BAND
+from orapp.orientation import Orientation
 
 _STYLES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine)
 _COLOURS = (theme.OUTLINE, theme.TEXT, theme.CARE)
@@ -24,12 +25,15 @@ class MeasuresPanel(QWidget):
         self._tracks: list[list[tuple[float, float]]] = []
         self._names: tuple[str, ...] = ()
         self._band = 0.0
+        self._shown: tuple[object, ...] = ()
 
-    def follow(self, measuring: Measuring) -> None:
-        """Takes the newest figures."""
-        said, points = lines(measuring, say), measuring.trend.points
-        if said == self._lines and len(points) < 2:
+    def follow(self, measuring: Measuring, orientation: Orientation) -> None:
+        """Takes the newest figures; repaints only if there are new ones."""
+        said, points = lines(measuring, say, orientation), measuring.trend.points
+        shown = (said, len(points), points[-1].exposure if points else None)
+        if shown == self._shown:
             return
+        self._shown = shown
         self._lines = said
         self.setAccessibleDescription("\n".join(said))
         self._tracks = []

@@ -28,13 +28,17 @@ class Mouse:
         self._window = window
         self._levels_from: QPointF | None = None
         self._point: int | None = None
+        self._exposure = -1
+        self._moved = False
 
     def press(self, event: QMouseEvent) -> None:
         """A button goes down."""
         if event.button() == Qt.MouseButton.RightButton:
             self._levels_from = event.position()
         elif event.button() == Qt.MouseButton.LeftButton:
-            self._point = self._point_at(event.position())
+            self._point, self._moved = self._point_at(event.position()), False
+            frame = self._window.view.frame
+            self._exposure = -1 if frame is None else frame.exposure
 
     def _point_at(self, at: QPointF) -> int | None:
         """Number of the point that is drawn close to a place in the window, or None."""
@@ -51,7 +55,10 @@ class Mouse:
         window = self._window
         if self._point is not None:
             x, y = window.view.to_frame(event.position() - QPointF(window.view.pos()))
-            window.measuring.drag(self._point, x, y)
+            if window.measuring.drag(self._exposure, self._point, x, y):
+                self._moved = True
+            else:
+                self._let_go()  # X-ray went on: the next exposure has points of its own
             window.repaint_all()
         elif self._levels_from is not None:
             moved = event.position() - self._levels_from
@@ -65,6 +72,14 @@ class Mouse:
         if event.button() == Qt.MouseButton.RightButton and self._levels_from is not None:
             self._levels_from = None
             self._window.actions_.log_look()
-        elif event.button() == Qt.MouseButton.LeftButton and self._point is not None:
-            self._point = None
-            self._window.measuring.note("corrected")
+        elif event.button() == Qt.MouseButton.LeftButton:
+            self._let_go()
+
+    def holds(self, event: QMouseEvent) -> bool:
+        """Whether a point lies under the mouse."""
+        return self._point_at(event.position()) is not None
+
+    def _let_go(self) -> None:
+        if self._point is not None and self._moved:
+            self._window.measuring.note("corrected", self._exposure)
+        self._point, self._moved = None, False

@@ -9,10 +9,12 @@ from orapp.display.language import say
 from orapp.display.marks import write
 from orapp.display.measures_panel import MeasuresPanel
 from orapp.display.measuring import Measuring
+from orapp.display.reference import Kind, Reference
 from orapp.display.theme import Tone
 from orapp.display.view import PictureView
 from orapp.display.words import Words
 from orapp.frames import Frame, Gray, Overlay
+from orapp.orientation import Orientation
 
 NOTHING = Words("", Tone.CALM, "", Tone.CALM, "", Tone.CALM, "")
 
@@ -61,17 +63,22 @@ class SidePanel(QWidget):
         self.head.say(say("NO REFERENCE YET: {key} stores one").format(key=key), Tone.CALM)
         self._present(None, None)
 
-    def show_reference(
-        self, kind: str, clock: str, frame: Frame, overlay: Overlay | None, tone: Tone = Tone.CALM
-    ) -> None:
-        """A reference picture with its own outline."""
-        text = say("REFERENCE: {kind}, {clock}").format(kind=say(kind), clock=clock)
-        self.head.say(text, tone)
-        self._present(frame, overlay)
+    def show_reference(self, kept: Reference, overlay: Overlay | None) -> None:
+        """A reference picture with its own outline, or why it has none."""
+        text = say("REFERENCE: {kind}, {clock}").format(kind=say(kept.kind), clock=kept.clock)
+        seen = kept.segmentation
+        if seen is None:
+            text += " - " + say("not segmented")
+        elif not seen.outlines:
+            unseen, none = say("no spine seen"), say("no fracture outlined")
+            text += " - " + (none if seen.view_supported else unseen)
+        self.head.say(text, Tone.CARE if kept.kind is Kind.FROZEN else Tone.CALM)
+        self._present(kept.frame, overlay)
 
     def show_heat(self, frame: Frame | None, heat: Gray | None, overlay: Overlay | None) -> None:
         """The probability of the live picture, for the engineer."""
-        self.head.say(say("PROBABILITY MAP - engineer's view, not live"), Tone.CARE)
+        none = "" if frame is not None else ": " + say("none for this picture")
+        self.head.say(say("PROBABILITY MAP - engineer's view, not live") + none, Tone.CARE)
         self._present(frame, overlay, heat)
 
     def show_explained(self, frame: Frame, heat: Gray, clock: str) -> None:
@@ -84,11 +91,11 @@ class SidePanel(QWidget):
         self.head.say(text, Tone.CALM)
         self._present(frame, overlay)
 
-    def show_measures(self, measuring: Measuring | None) -> None:
+    def show_measures(self, measuring: Measuring | None, orientation: Orientation) -> None:
         """The measures' newest figures; None takes the panel away."""
         self.measures.setVisible(measuring is not None)
         if measuring is not None:
-            self.measures.follow(measuring)
+            self.measures.follow(measuring, orientation)
 
     def _present(
         self, frame: Frame | None, overlay: Overlay | None, heat: Gray | None = None

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QPainter, QPaintEvent, QPolygonF
+from PySide6.QtGui import QFontMetricsF, QPainter, QPaintEvent, QPolygonF
 from PySide6.QtWidgets import QWidget
 
 from orapp.display import theme
@@ -11,6 +11,9 @@ from orapp.display.language import say
 from orapp.display.marks import LEFT, RIGHT, line
 from orapp.display.theme import Tone
 from orapp.display.words import Words
+
+CHIPS = 0.55
+"""Share of the top strip that its chips may take: the finding must stay readable beside them."""
 
 
 class TopStrip(QWidget):
@@ -37,17 +40,26 @@ class TopStrip(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         words, size = self._words, self.height() * 0.42
         x = self.height() * 0.35
+        chips = chip_width(words.signal, size) + chip_width(words.ai, size)
+        size *= min(1.0, CHIPS * self.width() / chips)
         x = self._chip(painter, x, words.signal, words.signal_tone, size)
         x = self._chip(painter, x, words.ai, words.ai_tone, size)
         room = QRectF(x, 0, self.width() - x - self.height() * 0.35, self.height())
         painter.setPen(theme.CARE if words.finding_tone is Tone.CARE else theme.TEXT)
         taken = line(painter, room, words.finding, size * 0.85, LEFT)
         room.adjust(taken + size, 0, 0, 0)
+        if room.width() < size * 4:
+            return  # the finding is worth more than the figures
         painter.setPen(theme.QUIET)
         line(painter, room, words.figures, size * 0.62, RIGHT)
 
     def _chip(self, painter: QPainter, x: float, text: str, tone: Tone, size: float) -> float:
         return chip(painter, QPointF(x, self.height() / 2), text, tone, size)
+
+
+def chip_width(text: str, size: float) -> float:
+    """How far `chip` goes on."""
+    return QFontMetricsF(theme.font(size, bold=True)).horizontalAdvance(text) + size * 2.45
 
 
 def chip(painter: QPainter, at: QPointF, text: str, tone: Tone, size: float) -> float:

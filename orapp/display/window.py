@@ -1,7 +1,7 @@
 """The surgeon's window: drains the mailboxes, paints at once."""
 
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, Qt, QTimer
@@ -21,7 +21,6 @@ from orapp.display.reference import Kind, ReferenceShelf
 from orapp.display.replay import Replay
 from orapp.display.side import SidePanel
 from orapp.display.strip import CaseStrip, FootStrip, TopStrip
-from orapp.display.theme import Tone
 from orapp.display.transport_bar import TransportBar
 from orapp.display.view import PictureView
 from orapp.display.wake import Wake
@@ -29,8 +28,10 @@ from orapp.display.words import Moment, words_for
 from orapp.frames import Frame, Overlay, OverlayStyle, Polygon, Segmentation, Signal
 from orapp.live import LiveSession
 from orapp.overlay import overlay_for
+from orapp.scene import FROZEN_NS
 from orapp.settings import SiteProfile
 
+MAP_STAYS_NS = 500_000_000
 TICK_MS = 100
 """States and ages are looked at so often though no frame comes."""
 
@@ -81,10 +82,11 @@ class SurgeonWindow(QWidget):
         self.assistant = AssistantWindow() if self.profile.screen.assistant else None
         self.segmentation: Segmentation | None = None
         self._exposed_ns = 0
-        self.clock = self._exposed_clock = ""
+        self.clock = self.exposed_clock = ""
         self._outlined_exposure = -1
         self._gauges = Gauges()
         self._mouse = Mouse(self)
+        self._held_key = 0
         self.measuring = Measuring(self.profile.measures, self._log)
         self._lay_out()
         self.help = HelpPanel(self, self._keys)
@@ -162,19 +164,23 @@ class SurgeonWindow(QWidget):
         self.show_side()
 
     def _take(self, frame: Frame) -> None:
-        before = self.view.frame
-        self.clock = (
-            f"{datetime.now():%H:%M:%S}" if self.replay is None else self.replay.clock(frame)
-        )
+        before, now = self.view.frame, datetime.now()
+        if self.replay is not None:
+            self.clock = self.replay.clock(frame)
+        elif frame.signal is not Signal.FROZEN:
+            self.clock = f"{now:%H:%M:%S}"
+        elif before is None or before.signal is not Signal.FROZEN:
+            still = timedelta(microseconds=FROZEN_NS / 1e3)
+            self.clock = f"{now - still:%H:%M:%S}"  # since then nothing has changed
         if before is None or before.exposure != frame.exposure:
-            self._exposed_ns, self._exposed_clock = frame.captured_ns, self.clock
+            self._exposed_ns, self.exposed_clock = frame.captured_ns, self.clock
             self._gauges.exposed(frame.captured_ns)
-        self.shelf.see(frame, self.segmentation, self._exposed_clock)
+        self.shelf.see(frame, self.segmentation, self.exposed_clock)
         self.view.frame = frame
 
     def _overlay(self, now_ns: int) -> Overlay | None:
         frame, session = self.view.frame, self.session
-        if frame is None or session is None or self.outline_hidden or not self._is_current():
+        if frame is None or session is None or self.outline_hidden or not self.is_current():
             return None
         return overlay_for(
             frame,
@@ -184,10 +190,10 @@ class SurgeonWindow(QWidget):
             scene_since_ns=session.scene_since_ns,
         )
 
-    def _is_current(self) -> bool:
-        """Whether the signal is still what it was when the frame came."""
-        assert self.session is not None
-        assert self.view.frame is not None
+    def is_current(self) -> bool:
+        """Whether there is a picture, and the signal is still what it was when it came."""
+        if self.session is None or self.view.frame is None:
+            return False
         return self.session.signal is self.view.frame.signal or self.session.ended
 
     def _paint(self, new: bool = False) -> None:
@@ -256,12 +262,15 @@ class SurgeonWindow(QWidget):
         frame, now_ns = self.view.frame, time.monotonic_ns()
         if frame is not None:
             self.measuring.see(frame, self.view.overlay)
-        self.side.show_measures(self.measuring if self.measuring.on else None)
+        measuring = self.measuring if self.measuring.on else None
+        self.side.show_measures(measuring, self.look.orientation)
         if self.actions_.probability:
             seen = self.segmentation
             mine = seen is not None and frame is not None and seen.exposure == frame.exposure
-            if mine and seen is not None and frame is not None and self._is_current():
+            if mine and seen is not None and frame is not None and self.is_current():
                 self.side.show_heat(frame, seen.probability, self._overlay(now_ns))
+            elif frame is None or not self.is_current() or self._is_unanswered(now_ns):
+                self.side.show_heat(None, None, None)
             return
         if self.actions_.explained is not None:
             explained, heat, clock = self.actions_.explained
@@ -276,8 +285,12 @@ class SurgeonWindow(QWidget):
             self.side.show_nothing((*keys, "-")[0])
             return
         overlay = None if self.outline_hidden else kept.overlay(now_ns)
-        tone = Tone.CARE if kept.kind is Kind.FROZEN else Tone.CALM
-        self.side.show_reference(kept.kind, kept.clock, kept.frame, overlay, tone)
+        self.side.show_reference(kept, overlay)
+
+    def _is_unanswered(self, now_ns: int) -> bool:
+        """Whether the newest answer is so old that its map may be taken for the picture's."""
+        seen = self.segmentation
+        return seen is None or now_ns - seen.captured_ns > MAP_STAYS_NS
 
     def _tick(self) -> None:
         """Ages grow and outlines expire though nothing comes."""
@@ -308,8 +321,8 @@ class SurgeonWindow(QWidget):
         identity = self.session.worker.identity
         if identity is not None:
             why = f" - {identity.why}" if identity.why else ""
-            trained = say("trained on simulated images")
-            self.foot.name_engine(f"{identity.name} ({trained})\n{identity.backend}{why}")
+            trained = say("trained on {what}").format(what=identity.trained_on)
+            self.foot.name_engine(f"{identity.name}, {trained}\n{identity.backend}{why}")
 
     def act(self, action: str) -> None:
         """Does what a key, a pedal or a button asks for."""
@@ -339,11 +352,13 @@ class SurgeonWindow(QWidget):
         if action is None:
             super().keyPressEvent(event)
         elif not event.isAutoRepeat() or action in self.actions_.REPEATING:
+            if action == HELD:
+                self._held_key = event.key()
             self.act(action)
 
     def keyReleaseEvent(self, event: QKeyEvent) -> None:  # noqa: N802
-        """Qt's call: a held key is let go."""
-        if not event.isAutoRepeat() and self._keys.action(event) == HELD:
+        """Qt's call: a held key is let go, whatever else is pressed by now."""
+        if not event.isAutoRepeat() and event.key() == self._held_key:
             self.let_go(HELD)
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
@@ -366,7 +381,7 @@ class SurgeonWindow(QWidget):
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         """Qt's call: covers the screen, or no longer."""
-        if event.button() == Qt.MouseButton.LeftButton:
+        if event.button() == Qt.MouseButton.LeftButton and not self._mouse.holds(event):
             self.act("full_screen")
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802

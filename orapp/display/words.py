@@ -141,10 +141,10 @@ def _banner(m: Moment, say: Say) -> str:
         return m.question
     if m.ai.state is AiState.OFF:
         return say("AI off: {why}").format(why=m.ai.reason)
-    if m.recording_fault:
-        return say("RECORDING HAS STOPPED: {why}").format(why=m.recording_fault)
     if m.ai.state is AiState.LATE and not _is_answered(m):
         return say("AI late: no outline on the newest picture")
+    if m.recording_fault:
+        return say("RECORDING HAS STOPPED: {why}").format(why=m.recording_fault)
     return ""
 
 

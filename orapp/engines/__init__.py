@@ -22,12 +22,15 @@ class EngineSpec:
             OpenVINO.
         delay_ms: test option: each inference takes this much longer.
         raise_at: test option: the engine raises at this inference (counted from 1); 0 is never.
+        threads: of OpenVINO; 0 is as many as it likes. Sums are taken in another order with
+            another number: what the model judges may differ in its seventh digit.
     """
 
     model: str = "pfnet-lite"
     backend: str = "auto"
     delay_ms: int = 0
     raise_at: int = 0
+    threads: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class EngineIdentity:
         least_spine: probability of a spine from which a view is supported.
         precision: fp32, fp16 or int8.
         why: with `auto`, why this backend was taken; else empty.
+        trained_on: what the model has learned from, by its manifest.
     """
 
     name: str
@@ -57,6 +61,7 @@ class EngineIdentity:
     least_spine: float
     precision: str = "fp32"
     why: str = ""
+    trained_on: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,7 @@ def identity(manifest: "Manifest", backend: str, precision: str = "fp32") -> Eng
         manifest.least_broken,
         manifest.least_spine,
         precision,
+        trained_on=manifest.trained_on,
     )
 
 
@@ -131,7 +137,8 @@ def open_engine(spec: EngineSpec) -> Engine:
     from orapp.engines.trust import find_model, load_manifest
 
     folder: Path = find_model(spec.model)
-    return with_faults(_open(spec.backend, folder, load_manifest(folder)), spec)
+    manifest = load_manifest(folder)
+    return with_faults(_open(spec.backend, folder, manifest, spec.threads), spec)
 
 
 def with_faults(engine: Engine, spec: EngineSpec) -> Engine:
@@ -143,13 +150,13 @@ def with_faults(engine: Engine, spec: EngineSpec) -> Engine:
     return engine
 
 
-def _open(backend: str, folder: Path, manifest: "Manifest") -> Engine:
+def _open(backend: str, folder: Path, manifest: "Manifest", threads: int) -> Engine:
     if backend == "auto":
-        return _open_best(folder, manifest)
+        return _open_best(folder, manifest, threads)
     if backend == "openvino":
         from orapp.engines.openvino import OpenVinoEngine
 
-        return OpenVinoEngine(folder, manifest)
+        return OpenVinoEngine(folder, manifest, threads=threads)
     if backend == "torch":
         from orapp.engines.torch import TorchEngine
 
@@ -179,16 +186,16 @@ def _open_tensorrt(manifest: "Manifest") -> Engine:
     raise next((r for r in refusals if not isinstance(r, NotThere)), refusals[0])
 
 
-def _open_best(folder: Path, manifest: "Manifest") -> Engine:
+def _open_best(folder: Path, manifest: "Manifest", threads: int) -> Engine:
     """TensorRT if a plan is ready, else OpenVINO; the identity says why."""
     engine: Engine
     try:
         engine = _open_tensorrt(manifest)
         why = "a plan for this GPU is ready"
     except OrappError as error:
-        engine, why = _open("openvino", folder, manifest), f"no TensorRT: {error.what}"
+        engine, why = _open("openvino", folder, manifest, threads), f"no TensorRT: {error.what}"
     except Exception as error:  # a driver's libraries raise what they like; the case goes on
         said = " ".join(str(error).split())[:200] or type(error).__name__
-        engine, why = _open("openvino", folder, manifest), f"no TensorRT: {said}"
+        engine, why = _open("openvino", folder, manifest, threads), f"no TensorRT: {said}"
     engine.identity = replace(engine.identity, why=why)
     return engine

@@ -17,9 +17,17 @@ class OpenVinoEngine:
     """Compiled from the checked bytes, low latency.
 
     In float32 (bf16 is slower without AMX), or in int8 where the model ships so.
+
+    Args:
+        folder: of the model.
+        manifest: what it is.
+        precision: fp32 or int8.
+        threads: see `EngineSpec`.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, precision: str = "fp32") -> None:
+    def __init__(
+        self, folder: Path, manifest: Manifest, precision: str = "fp32", *, threads: int = 0
+    ) -> None:
         form = manifest.form(precision)
         if form is None:
             raise NotThere(f"{manifest.name} does not ship as {precision}", "choose another one")
@@ -28,7 +36,12 @@ class OpenVinoEngine:
         self.identity = identity(manifest, backend, precision)
         data = read_checked(folder, form.file, form.sha256)
         core = openvino.Core()
-        settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+        settings: dict[str, str | int] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "f32",
+        }
+        if threads:
+            settings["INFERENCE_NUM_THREADS"] = threads
         try:
             compiled = core.compile_model(core.read_model(data), "CPU", settings)
         except RuntimeError as error:

@@ -37,6 +37,8 @@ TURNS: dict[Head, tuple[int, int]] = {
     "left": (0, 1),
 }
 """Cosine and sine of the turn that brings the head up, x to the right and y down."""
+CUT, SMALL = "the picture's edge cuts the body", "the outline is too small to be measured"
+REFUSALS = (CUT, SMALL)
 NO_BODY = "the outline has not the shape of a vertebral body", "show all of it, from the side"
 
 
@@ -99,7 +101,7 @@ def six_points(
         OrappError: the outline is too small, is cut, or has not the shape of a body.
     """
     if frame_size is not None and _is_cut(outline.points, frame_size):
-        raise OrappError("the picture's edge cuts the body", "show all of it")
+        raise OrappError(CUT, "show all of it")
     turn = _turn(head)
     ring = _even(np.asarray(outline.points, np.float64) @ turn.T)
     corners = _corners(ring)
@@ -203,7 +205,7 @@ def _check(ring: Points, corners: Points) -> None:
     """Raises OrappError for what can't be measured."""
     sides = np.hypot(*(np.roll(corners, -1, axis=0) - corners).T)
     if not sides.min() >= LEAST_PX:
-        raise OrappError("the outline is too small to be measured", "magnify it")
+        raise OrappError(SMALL, "magnify it")
     inside, quad, hull = (
         float(cv2.contourArea(shape.astype(np.float32)))
         for shape in (ring, corners, cv2.convexHull(ring.astype(np.float32)))

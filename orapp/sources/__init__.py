@@ -1,10 +1,13 @@
 """Where frames come from: one small protocol, chosen by a URI."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from orapp.errors import OrappError
 from orapp.frames import Gray
+
+Fact = str | float | list[str]
 
 
 class EndOfSource(Exception):
@@ -21,6 +24,8 @@ class SourceFormat:
         description: one sentence for the report: device or file kind, decoding, window applied.
             No patient text.
         finite: True if the source ends (a file), False if it is live.
+        facts: how the pictures were made, by DICOM keywords, as far as the source says: numbers
+            and codes, fit for JSON. No patient text.
         frames: how many pictures a file says that it holds; 0 if it doesn't say.
     """
 
@@ -29,6 +34,7 @@ class SourceFormat:
     rate_hz: float
     description: str
     finite: bool
+    facts: Mapping[str, Fact] = field(default_factory=dict)
     frames: int = 0
 
 

@@ -14,6 +14,7 @@ from pydicom.multival import MultiValue
 from orapp.errors import OrappError
 from orapp.frames import Gray
 from orapp.sources import EndOfSource, Picture, SourceFormat
+from orapp.sources.dicom_facts import facts_of
 from orapp.sources.dicom_frames import frame_count, read_header, stored_frames
 from orapp.sources.dicom_grey import GreyTable, Stored, flattened, grey_table, needs_sample, number
 from orapp.sources.pace import Pace
@@ -203,8 +204,9 @@ def _format(head: Dataset, frames: int, times: list[float], grey: GreyTable) -> 
     rate = [f"{rate_hz:g} frames/s"] if rate_hz else []
     size = f"{head.Columns}x{head.Rows}"
     parts = [_modality(head), many, size, f"{grey.stored.bits} bit", grey.words, *rate]
-    about, width, height = ", ".join(parts), int(head.Columns), int(head.Rows)
-    return SourceFormat(width, height, rate_hz, about, finite=True, frames=frames)
+    about = ", ".join(parts)
+    width, height, facts = int(head.Columns), int(head.Rows), facts_of(head)
+    return SourceFormat(width, height, rate_hz, about, finite=True, frames=frames, facts=facts)
 
 
 def _modality(head: Dataset) -> str:

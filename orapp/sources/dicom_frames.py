@@ -1,8 +1,10 @@
 """Stored frames of one DICOM file, one at a time, after checking that they are all there."""
 
+import io
 import logging
 import struct
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -10,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
-from pydicom.filereader import read_file_meta_info
+from pydicom.filereader import read_dataset, read_preamble
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import iter_pixels
+from pydicom.tag import BaseTag
 from pydicom.uid import (
     JPEG2000TransferSyntaxes,
     JPEGLSTransferSyntaxes,
@@ -35,6 +38,23 @@ FRAME_MARKERS = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}
 """JPEG's and JPEG-LS's start-of-frame markers."""
 
 
+class BoundedFile(io.BufferedReader):
+    """A file that is never asked for more than it holds.
+
+    Python allocates what it is asked for before it reads, and pydicom asks for as much as an
+    element says that it is long: 4 GiB, of a file of some bytes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path))
+        self._size = path.stat().st_size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Up to so many bytes; all that are left if there are less, or for -1 or None."""
+        left = max(self._size - self.tell(), 0)
+        return super().read(left if size is None or size < 0 else min(size, left))
+
+
 def read_header(path: Path) -> Dataset:
     """The header of a DICOM file of grey pictures, checked; its pixels are all there.
 
@@ -44,10 +64,12 @@ def read_header(path: Path) -> Dataset:
     """
     if path.stat().st_size > MAX_BYTES:
         raise OrappError(f"'{path.name}' is larger than 2 GiB", "export a shorter run")
-    with path.open("rb") as file:
+    with BoundedFile(path) as file:
         try:
-            deflated = read_file_meta_info(path).TransferSyntaxUID.is_deflated
-            if deflated:  # could unpack to a thousand times its size
+            read_preamble(file, force=False)
+            meta = read_dataset(file, False, True, stop_when=_is_past_meta)
+            file.seek(0)
+            if meta.TransferSyntaxUID.is_deflated:  # could unpack to a thousand times its size
                 raise OrappError(f"'{path.name}' is deflated", "export it without deflation")
             head = dcmread(file, stop_before_pixels=True, defer_size=DEFER_BYTES)
         except (InvalidDicomError, EOFError):
@@ -56,6 +78,10 @@ def read_header(path: Path) -> Dataset:
         _check_decoder(head, path.name)
         _check_pixels(file, head, path.name)
     return head
+
+
+def _is_past_meta(tag: BaseTag, vr: str | None, length: int) -> bool:  # noqa: ARG001
+    return tag.group != 2
 
 
 def frame_count(head: Dataset) -> int:
@@ -72,16 +98,19 @@ def stored_frames(
         OrappError: a frame can't be decoded.
     """
     wanted = list(range(frame_count(head)) if indices is None else indices)
-    frames = iter_pixels(path, raw=True, indices=wanted)
     shape = int(head.Rows), int(head.Columns)
-    for number in wanted:
-        try:
-            stored = np.asarray(next(frames))
-        except Exception:
-            raise _broken(path.name, number) from None
-        if stored.shape != shape:
-            raise _broken(path.name, number)
-        yield stored
+    with (
+        BoundedFile(path) as file,
+        closing(iter_pixels(file, raw=True, indices=wanted)) as frames,  # type: ignore[type-var]
+    ):
+        for number in wanted:
+            try:
+                stored = np.asarray(next(frames))
+            except Exception:
+                raise _broken(path.name, number) from None
+            if stored.shape != shape:
+                raise _broken(path.name, number)
+            yield stored
 
 
 def _broken(name: str, number: int) -> OrappError:

@@ -11,7 +11,7 @@ from av.video.stream import VideoStream
 
 from orapp.errors import OrappError
 from orapp.frames import Gray, read_only
-from orapp.sources import EndOfSource, Picture, SourceFormat
+from orapp.sources import EndOfSource, Fact, Picture, SourceFormat
 from orapp.sources.pace import Pace
 
 MAX_SIDE = 4096
@@ -20,6 +20,7 @@ MAX_GAP_MS = 60_000.0
 DEFAULT_RATE_HZ = 25.0
 MISSING_FRAMES = 0.5
 """So many frames short of the length that the file states, it is cut off."""
+LOSSLESS = ("ffv1", "rawvideo", "huffyuv", "ffvhuff", "utvideo", "magicyuv", "png", "lagarith")
 OPTIONS = {"protocol_whitelist": "file"}
 """A playlist or an image of another kind must not make FFmpeg reach into the network."""
 
@@ -64,7 +65,9 @@ class VideoSource:
         about = f"video file, {stream.codec_context.name}, {width}x{height}, {rate_hz:g} frames/s"
         seconds = _stated_end_ms(container, stream) / 1000
         frames = stream.frames or round(seconds * rate_hz)
-        return SourceFormat(width, height, rate_hz, about, finite=True, frames=frames)
+        lossless = stream.codec_context.name in LOSSLESS
+        facts: dict[str, Fact] = {} if lossless else {"LossyImageCompression": "01"}
+        return SourceFormat(width, height, rate_hz, about, finite=True, facts=facts, frames=frames)
 
     def read(self, timeout_ms: int) -> Picture | None:
         """The next picture at its time.

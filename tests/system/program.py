@@ -58,6 +58,11 @@ class Program:
             time.sleep(0.01)
 
     @property
+    def pid(self) -> int:
+        """Of the program itself."""
+        return self._process.pid
+
+    @property
     def engine_pid(self) -> int:
         """Of the segmenting child."""
         children = psutil.Process(self._process.pid).children()

@@ -140,12 +140,20 @@
       <translation>beenden</translation>
     </message>
     <message>
-      <source>Hide outline</source>
-      <translation>Umriss aus</translation>
+      <source>Hide</source>
+      <translation>Verbergen</translation>
+    </message>
+    <message>
+      <source>Outline</source>
+      <translation>Umriss</translation>
     </message>
     <message>
       <source>Store</source>
       <translation>Speichern</translation>
+    </message>
+    <message>
+      <source>Clear</source>
+      <translation>Verwerfen</translation>
     </message>
     <message>
       <source>Freeze</source>
@@ -180,6 +188,14 @@
       <translation>Umkehren</translation>
     </message>
     <message>
+      <source>Brighter</source>
+      <translation>Heller</translation>
+    </message>
+    <message>
+      <source>Darker</source>
+      <translation>Dunkler</translation>
+    </message>
+    <message>
       <source>Levels</source>
       <translation>Stufen</translation>
     </message>
@@ -190,6 +206,30 @@
     <message>
       <source>Quit</source>
       <translation>Beenden</translation>
+    </message>
+    <message>
+      <source>last image hold</source>
+      <translation>letztes gehaltenes Bild</translation>
+    </message>
+    <message>
+      <source>stored</source>
+      <translation>gespeichert</translation>
+    </message>
+    <message>
+      <source>frozen by key</source>
+      <translation>mit Taste eingefroren</translation>
+    </message>
+    <message>
+      <source>the outline has not the shape of a vertebral body</source>
+      <translation>der Umriss hat nicht die Form eines Wirbelkörpers</translation>
+    </message>
+    <message>
+      <source>the picture's edge cuts the body</source>
+      <translation>der Bildrand schneidet den Wirbelkörper</translation>
+    </message>
+    <message>
+      <source>the outline is too small to be measured</source>
+      <translation>der Umriss ist zu klein zum Messen</translation>
     </message>
     <message>
       <source>play / pause</source>
@@ -252,18 +292,6 @@
       <translation>Schneller</translation>
     </message>
     <message>
-      <source>last image hold</source>
-      <translation>letztes gehaltenes Bild</translation>
-    </message>
-    <message>
-      <source>stored</source>
-      <translation>gespeichert</translation>
-    </message>
-    <message>
-      <source>frozen by key</source>
-      <translation>mit Taste eingefroren</translation>
-    </message>
-    <message>
       <source>Research use only - not a medical device</source>
       <translation>Nur für die Forschung - kein Medizinprodukt</translation>
     </message>
@@ -280,10 +308,6 @@
       <translation>als Referenz gespeichert</translation>
     </message>
     <message>
-      <source>the stored reference is cleared</source>
-      <translation>die gespeicherte Referenz ist verworfen</translation>
-    </message>
-    <message>
       <source>recording</source>
       <translation>Aufzeichnung läuft</translation>
     </message>
@@ -292,12 +316,24 @@
       <translation>es gibt kein Bild zum Behalten</translation>
     </message>
     <message>
+      <source>the stored reference is cleared</source>
+      <translation>die gespeicherte Referenz ist verworfen</translation>
+    </message>
+    <message>
+      <source>no reference is stored</source>
+      <translation>es ist keine Referenz gespeichert</translation>
+    </message>
+    <message>
       <source>the frozen picture is let go</source>
       <translation>das eingefrorene Bild ist freigegeben</translation>
     </message>
     <message>
       <source>frozen beside the live picture</source>
       <translation>neben dem Livebild eingefroren</translation>
+    </message>
+    <message>
+      <source>mark {number} at {clock}</source>
+      <translation>Marke {number} um {clock}</translation>
     </message>
     <message>
       <source>the measures are off</source>
@@ -312,12 +348,12 @@
       <translation>AUFZEICHNUNG GESTOPPT</translation>
     </message>
     <message>
-      <source>{count} frames not recorded</source>
-      <translation>{count} Bilder nicht aufgezeichnet</translation>
+      <source>RECORDING WAITS FOR A PICTURE</source>
+      <translation>AUFZEICHNUNG WARTET AUF EIN BILD</translation>
     </message>
     <message>
-      <source>mark {number} at {clock}</source>
-      <translation>Marke {number} um {clock}</translation>
+      <source>{count} frames not recorded</source>
+      <translation>{count} Bilder nicht aufgezeichnet</translation>
     </message>
     <message>
       <source>this is the baseline now</source>
@@ -336,20 +372,20 @@
       <translation>AUFZEICHNUNG {time}</translation>
     </message>
     <message>
-      <source>not explained: {why}</source>
-      <translation>nicht erklärt: {why}</translation>
-    </message>
-    <message>
       <source>not recording</source>
       <translation>keine Aufzeichnung</translation>
     </message>
     <message>
-      <source>DISK LOW: {left} GB left</source>
-      <translation>PLATTE FAST VOLL: noch {left} GB</translation>
+      <source>not explained: {why}</source>
+      <translation>nicht erklärt: {why}</translation>
     </message>
     <message>
       <source>not recording: {why}</source>
       <translation>keine Aufzeichnung: {why}</translation>
+    </message>
+    <message>
+      <source>DISK LOW: {left} GB left</source>
+      <translation>PLATTE FAST VOLL: noch {left} GB</translation>
     </message>
     <message>
       <source> or </source>
@@ -388,6 +424,10 @@
       <translation>Genant nicht bestimmbar</translation>
     </message>
     <message>
+      <source>THE BASELINE IS DROPPED: the picture has another size</source>
+      <translation>DER AUSGANGSWERT IST VERWORFEN: das Bild hat eine andere Größe</translation>
+    </message>
+    <message>
       <source>no baseline set</source>
       <translation>kein Ausgangswert gesetzt</translation>
     </message>
@@ -414,6 +454,10 @@
     <message>
       <source>lost {lost} % against its own highest end, {grade}</source>
       <translation>Verlust {lost} % gegen die eigene höchste Kante, {grade}</translation>
+    </message>
+    <message>
+      <source>one of {count} outlines is measured</source>
+      <translation>einer von {count} Umrissen wird gemessen</translation>
     </message>
     <message>
       <source>area {area} {unit}²</source>
@@ -492,16 +536,32 @@
       <translation>AUFZEICHNUNG {fault}</translation>
     </message>
     <message>
-      <source>PROBABILITY MAP - engineer's view, not live</source>
-      <translation>WAHRSCHEINLICHKEIT - für die Technik, nicht live</translation>
-    </message>
-    <message>
       <source>REFERENCE: {kind}, {clock}</source>
       <translation>REFERENZ: {kind}, {clock}</translation>
     </message>
     <message>
+      <source>not segmented</source>
+      <translation>nicht segmentiert</translation>
+    </message>
+    <message>
+      <source>none for this picture</source>
+      <translation>keine für dieses Bild</translation>
+    </message>
+    <message>
+      <source>PROBABILITY MAP - engineer's view, not live</source>
+      <translation>WAHRSCHEINLICHKEIT - für die Technik, nicht live</translation>
+    </message>
+    <message>
       <source>NO REFERENCE YET: {key} stores one</source>
       <translation>NOCH KEINE REFERENZ: {key} speichert eine</translation>
+    </message>
+    <message>
+      <source>no spine seen</source>
+      <translation>keine Wirbelsäule erkannt</translation>
+    </message>
+    <message>
+      <source>no fracture outlined</source>
+      <translation>keine Fraktur umrissen</translation>
     </message>
     <message>
       <source>GRAD-CAM of {clock} - not live</source>
@@ -524,12 +584,12 @@
       <translation>Abspielen</translation>
     </message>
     <message>
-      <source>trained on simulated images</source>
-      <translation>an simulierten Bildern trainiert</translation>
-    </message>
-    <message>
       <source>{key} help</source>
       <translation>{key} Hilfe</translation>
+    </message>
+    <message>
+      <source>trained on {what}</source>
+      <translation>trainiert an: {what}</translation>
     </message>
     <message>
       <source>AI late: no outline on the newest picture</source>
@@ -550,10 +610,6 @@
     <message>
       <source>fracture outlined</source>
       <translation>Fraktur umrissen</translation>
-    </message>
-    <message>
-      <source>no fracture outlined</source>
-      <translation>keine Fraktur umrissen</translation>
     </message>
     <message>
       <source>WAITING FOR PICTURE</source>
