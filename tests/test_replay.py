@@ -25,6 +25,7 @@ from orapp.sources.reel import SessionReel, open_reel
 from orapp.sources.transport import Transport
 from tests.sources import SquareSource, exposure_of, number_of
 from tests.test_cli import assert_one_sentence, orapp, write_clip
+from tests.test_dicom_source import stored_run, write
 from tests.test_record import wait_until
 from tests.window import near_colour, pixels_of, until
 
@@ -214,6 +215,8 @@ def test_recorded_and_new_outlines_lie_on_the_very_frame(qtbot, replay, recordin
             both += "RECORDED OUTLINE - bright on openvino" in head(window)
             assert lies_on_square(beside.overlay, pixels)
     assert both == old > len(recorded) / 2
+    window.replay.seek(len(recorded) // 2)
+    until(qtbot, lambda: None not in (window.view.overlay, window.side.view.overlay))
     for view in (window.view, window.side.view):
         assert near_colour(pixels_of(view), theme.OUTLINE).sum() > 100
     window.act("toggle_outline")
@@ -244,10 +247,10 @@ def test_where_and_when_it_was_is_told(qtbot, replay, recording):
     until(qtbot, lambda: "was X-RAY ON" in case_line(window))
     with SessionReader(recording) as reader:
         wall = read_recorded(reader).wall_time(0)
-    assert case_line(window).startswith("case 7 | 0:00.0 / 0:0")
+    assert case_line(window).startswith("case 7 |  | 0:00.0 / 0:0")
     assert f"recorded {wall:%Y-%m-%d  %H:%M:%S}" in window.case_line._line.clock
     qtbot.keyClick(window, Qt.Key.Key_S)
-    assert head(window) == f"REFERENCE: stored, {wall:%H:%M:%S}"
+    assert head(window).startswith(f"REFERENCE: stored, {wall:%H:%M:%S}")
     qtbot.keyClick(window, Qt.Key.Key_C)
     assert "RECORDED" in head(window)
 
@@ -339,10 +342,8 @@ def test_the_command_replays_to_the_end(recording, bright_model, tmp_path):
 
 
 def test_the_command_takes_videos_and_dicom_by_what_they_are(bright_model, tmp_path):
-    from tests.test_dicom_source import write_run
-
     clip = write_clip(tmp_path / "clip.mkv", 5)
-    run = write_run(tmp_path / "run")
+    run = write(tmp_path / "run", stored_run())
     for path, kind in ((clip, "file"), (run, "dicom"), (f"file:{clip}", "file")):
         report = tmp_path / "report.json"
         done = orapp("replay", path, "--headless", "--model", bright_model, "--report", report)

@@ -81,12 +81,11 @@ class SurgeonWindow(QWidget):
         self.transport_bar = None if replay is None else TransportBar(replay, self.act)
         self.assistant = AssistantWindow() if self.profile.screen.assistant else None
         self.segmentation: Segmentation | None = None
-        self._exposed_ns = 0
+        self._exposed_ns = self._held_key = 0
         self.clock = self.exposed_clock = ""
         self._outlined_exposure = -1
         self._gauges = Gauges()
         self._mouse = Mouse(self)
-        self._held_key = 0
         self.measuring = Measuring(self.profile.measures, self._log)
         self._lay_out()
         self.help = HelpPanel(self, self._keys)
@@ -97,6 +96,7 @@ class SurgeonWindow(QWidget):
         self._column = column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
+        column.setSizeConstraint(QVBoxLayout.SizeConstraint.SetNoConstraint)  # else Qt complains
         self._halves = QHBoxLayout()
         self._halves.setSpacing(6)
         self._halves.addWidget(self.view, 1)
