@@ -173,7 +173,7 @@ def _gap(gap: GapLine, place_at: _Places) -> Happening:
 
 def _engine(engine: dict[str, Any] | None) -> str:
     name, backend = (engine or {}).get("name"), (engine or {}).get("backend")
-    return " on ".join(str(part)[:60] for part in (name, backend) if part)
+    return ", ".join(str(part)[:60] for part in (name, backend) if part)
 
 
 def _ended(reader: SessionReader) -> str:

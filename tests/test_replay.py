@@ -212,7 +212,7 @@ def test_recorded_and_new_outlines_lie_on_the_very_frame(qtbot, replay, recordin
         assert beside.frame is None or beside.frame is window.view.frame
         if beside.overlay is not None:
             old += 1
-            both += "RECORDED OUTLINE - bright on openvino" in head(window)
+            both += "RECORDED OUTLINE - bright, openvino" in head(window)
             assert lies_on_square(beside.overlay, pixels)
     assert both == old > len(recorded) / 2
     window.replay.seek(len(recorded) // 2)
