@@ -21,14 +21,18 @@ from rich.progress import track
 
 from orapp.backlog import RecordingLimits
 from orapp.display.language import use_language
+from orapp.display.replay import Replay
 from orapp.display.run import application_for
 from orapp.display.window import SurgeonWindow
 from orapp.engines import EngineSpec
 from orapp.frames import AiState
 from orapp.live import LiveSession
 from orapp.overlay import OverlayRules
+from orapp.recorded import read_recorded
 from orapp.settings import Measures, OutlineRules, Screen, SiteProfile
-from orapp.sources import open_source
+from orapp.sources import Source, open_source
+from orapp.sources.reel import SessionReel
+from orapp.sources.transport import Transport
 
 WAIT_S = 90.0
 LATERAL = SiteProfile(measures=Measures(shown=True, anterior="left"))
@@ -46,6 +50,7 @@ class Shot:
         keys: actions, once an outline is there (or at once where there never is one).
         delay_ms: of the engine.
         kill: kill -9 the engine, once it is ready.
+        replay: the source is a session to be replayed.
         of: the widget to draw; the window by default.
     """
 
@@ -60,6 +65,7 @@ class Shot:
     mode: str = "paired"
     case: str = "2026-113"
     limits: RecordingLimits | None = None
+    replay: bool = False
     of: Callable[[SurgeonWindow], QWidget | None] = lambda window: window
 
 
@@ -92,8 +98,13 @@ def _starting(window: SurgeonWindow) -> bool:
     return started and window.view.frame is not None
 
 
-def shots(menu: Path) -> list[Shot]:
-    """All of them; `menu` is a video of a menu screen."""
+def _replayed(window: SurgeonWindow) -> bool:
+    stands = window.replay is not None and not window.replay.standing.playing
+    return stands and _outlined(window) and window.side.view.overlay is not None
+
+
+def shots(menu: Path, run: Path) -> list[Shot]:
+    """All of them; `menu` is a video of a menu screen, `run` a session."""
     hold = _both(_signal("LAST IMAGE HOLD"))
     lost = "simulated:?seed=7&fault=unplug@6s-60s"
     return [
@@ -192,6 +203,14 @@ def shots(menu: Path) -> list[Shot]:
             keys=("probability",),
         ),
         Shot("help", "The keys, over the right half only", _outlined, keys=("help",)),
+        Shot(
+            "replay",
+            "A session replayed: the outline as it was recorded beside the new one",
+            _replayed,
+            source=f"session:{run}",
+            keys=("play_pause", "next_event"),
+            replay=True,
+        ),
         Shot("german", "In German", _outlined, profile=SiteProfile(screen=Screen(language="de"))),
         Shot(
             "assistant",
@@ -203,12 +222,21 @@ def shots(menu: Path) -> list[Shot]:
     ]
 
 
+def _source(shot: Shot) -> tuple[Source, Replay | None]:
+    if not shot.replay:
+        return open_source(shot.source), None
+    reel = SessionReel(shot.source.partition(":")[2])
+    transport = Transport(reel)
+    return transport, Replay(transport, read_recorded(reel.reader))
+
+
 def draw(shot: Shot, out: Path, application: QApplication, recordings: Path) -> None:
     """Runs the session until the state is there, and draws it."""
     translator = use_language(application, shot.profile.screen.language)
-    window = SurgeonWindow(shot.profile, case=shot.case, recordings=recordings)
+    source, replay = _source(shot)
+    window = SurgeonWindow(shot.profile, case=shot.case, recordings=recordings, replay=replay)
     session = LiveSession(
-        open_source(shot.source),
+        source,
         EngineSpec("pfnet-lite", "openvino", shot.delay_ms),
         rules=OverlayRules("live" if shot.mode == "live" else "paired"),
         on_news=window.wake.ring,
@@ -293,6 +321,20 @@ def write_menu(path: Path) -> None:
         film.mux(stream.encode())
 
 
+def record_run(root: Path) -> Path:
+    """A session of some seconds with a mark."""
+    spec = EngineSpec("pfnet-lite", "openvino")
+    waiting = LiveSession(open_source("simulated:?seed=7"), spec)
+    waiting.start_recording(root, "2026-113")
+    with waiting as session:
+        for seconds, mark in ((8, "mark 1"), (3, "mark 2")):
+            time.sleep(seconds)
+            session.events.add("marker", f"{mark} at frame {session.grabber.captured - 1}")
+        time.sleep(4)
+    assert session.recording_folder is not None
+    return session.recording_folder
+
+
 def write_page(out: Path, drawn: list[Shot]) -> None:
     """README.md beside the pictures."""
     parts = ["# Every state of the screen\n", "Drawn by `make screenshots` from real sessions.\n"]
@@ -310,7 +352,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         menu = Path(folder) / "menu.mkv"
         write_menu(menu)
-        every = shots(menu)
+        every = shots(menu, record_run(Path(folder) / "runs"))
         for shot in track([s for s in every if not given.only or s.name in given.only], "drawing"):
             draw(shot, given.out, application, Path(folder) / "sessions")
     write_page(given.out, every)
