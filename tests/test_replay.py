@@ -15,8 +15,9 @@ from orapp.display.controls import ACTIONS, REPLAY_ACTIONS
 from orapp.display.replay import Replay
 from orapp.display.transport_bar import TRANSPORT_BUTTONS
 from orapp.display.window import SurgeonWindow
+from orapp.display.words import Moment, words_for
 from orapp.engines import EngineSpec
-from orapp.frames import AiState, Signal
+from orapp.frames import AiState, AiStatus, Frame, Signal
 from orapp.live import LiveSession
 from orapp.recorded import read_recorded
 from orapp.session import SessionReader
@@ -141,6 +142,16 @@ def test_a_pause_stops_the_picture_and_nothing_looks_live(qtbot, replay, recordi
     until(qtbot, lambda: place(window) is not None and place(window) < 20)
 
 
+@pytest.mark.parametrize("signal", Signal)
+@pytest.mark.parametrize("ended", [False, True])
+def test_whatever_the_picture_looks_like_the_first_chip_says_replay(signal, ended):
+    ai = AiStatus(AiState.READY, "", 0)
+    frame = Frame(0, np.zeros((8, 8), np.uint8), 0, 0, signal=signal)
+    words = words_for(Moment(signal, "", ai, frame, ended=ended, replay="REPLAY 2x"))
+    assert (words.signal, words.signal_tone) == ("REPLAY 2x", "calm")
+    assert not words.veil or signal is Signal.LOST
+
+
 def test_a_step_shows_exactly_the_next_recorded_frame(qtbot, replay, recording):
     recorded = frames_of(recording)
     window, _, _ = replay(f"session:{recording}")
@@ -238,7 +249,7 @@ def test_a_hold_is_recognised_by_the_recorded_time(qtbot, replay, recording):
     assert session.signal is Signal.HOLD
     until(qtbot, lambda: window.view.overlay is not None)
     until(qtbot, lambda: "was LAST IMAGE HOLD" in case_line(window))
-    assert "turned 90, mirrored" in case_line(window)
+    assert "TURNED 90  MIRRORED" in case_line(window)
     assert chip(window) == "REPLAY PAUSED"
 
 

@@ -206,9 +206,12 @@ def test_a_missing_picture_is_stepped_over_in_both_directions(opened, folder):
     source = opened(f"session:{folder}")
     source.seek(9)
     assert shown(source) == 9
+    assert source.standing.fault == ""
     source.step(1)
+    assert source.standing.heading == 10
     assert shown(source) == 12
-    assert source.standing.place == 12
+    assert source.standing.place == source.standing.heading == 12
+    assert source.standing.fault == "2 pictures are missing or damaged"
     source.step(-1)
     assert shown(source) == 9
     source.seek(30)

@@ -1,13 +1,17 @@
 """A replay on the screen: what it says of itself, what its keys do, what stands beside it."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from orapp.display.language import say
+from orapp.display.look import Look
+from orapp.display.marks import look_words
 from orapp.display.side import SidePanel
 from orapp.display.strip import CaseLine
 from orapp.display.theme import Tone
 from orapp.display.words import state_word
 from orapp.frames import Frame
+from orapp.orientation import Orientation
 from orapp.recorded import Happening, Recorded
 from orapp.sources.transport import SPEEDS, Standing, Transport
 
@@ -37,7 +41,6 @@ class Replay:
             "record": lambda: say("a replay is not recorded: copy the recording instead"),
             "marker": lambda: say("a replay keeps no marks"),
         }
-        self._target: tuple[int, int] | None = None
 
     @property
     def standing(self) -> Standing:
@@ -102,10 +105,10 @@ class Replay:
         ai = self._recorded.ai(place)
         if ai is not None:
             states.append(say(state_word(ai)))
-        turned = self._recorded.state("orientation", place)
-        if turned not in ("", "as sent"):
-            states.append(turned)
-        return say("was {states}").format(states=", ".join(states))
+        with suppress(ValueError):  # nothing, or what only a newer orapp knows
+            turned = Orientation.from_text(self._recorded.state("orientation", place))
+            states.append(look_words(Look(turned), say))
+        return say("was {states}").format(states=", ".join(filter(None, states)))
 
     def show_beside(self, side: SidePanel, frame: Frame | None, *, hidden: bool) -> None:
         """The right half: the same frame with the outline that was recorded on it."""
@@ -140,13 +143,9 @@ class Replay:
 
     def _jump(self, way: int) -> str:
         """To the next event, or the previous one; one key after the other goes on from there."""
-        place = self.standing.place
-        if self._target is not None and self._target[0] == place:
-            place = self._target[1]  # asked for, and not there yet
-        happening = self._recorded.beside(place, way)
+        happening = self._recorded.beside(self.standing.heading, way)
         if happening is None:
             return say("no more events that way")
-        self._target = self.standing.place, happening.place
         self._transport.pause()
         self._transport.seek(happening.place)
         there = [h for h in self._recorded.happenings if h.place == happening.place]

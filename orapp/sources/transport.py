@@ -28,6 +28,7 @@ class Standing:
         playing: False while it is paused.
         speed: 1 is the pace at which it was recorded.
         place: of the picture that was given last; -1 before the first.
+        heading: the place that was asked for, while its picture is still to come; else `place`.
         length: pictures that there are, as far as is known.
         at_end: the last one was given.
         fault: what is wrong with the rest of the recording; empty if nothing is.
@@ -36,6 +37,7 @@ class Standing:
     playing: bool
     speed: float
     place: int
+    heading: int
     length: int
     at_end: bool
     fault: str
@@ -60,7 +62,6 @@ class Transport:
         self._wanted: int | None = None
         self._place, self._length = -1, 0
         self._fault = ""
-        self._error: OrappError | None = None
         self._anchor: tuple[int, float] | None = None
         self._last_ms = 0.0
         self._given: OrderedDict[int, tuple[int, float]] = OrderedDict()
@@ -70,10 +71,19 @@ class Transport:
     def standing(self) -> Standing:
         """How it stands now."""
         with self._changed:
-            place, length = self._place, self._length
             return Standing(
-                self._playing, self._speed, place, length, self._is_at_end(), self._fault
+                playing=self._playing,
+                speed=self._speed,
+                place=self._place,
+                heading=self._place if self._wanted is None else self._wanted,
+                length=self._length,
+                at_end=self._is_at_end(),
+                fault=self._fault or self._damage(),
             )
+
+    def _damage(self) -> str:
+        count = len(self._cutter.missing)
+        return f"{count} pictures are missing or damaged" if count else ""
 
     def spot_of(self, number: int) -> tuple[int, float] | None:
         """Place, and time in the recording in ms, of the grabber's frame of this number.
@@ -218,6 +228,8 @@ class _Cutter:
         self._bytes = self._first = 0
         self.last = -1
         """Place of the picture that was read last from the reel."""
+        self.missing: set[int] = set()
+        """Places without a picture, as far as they were read."""
 
     def at(self, place: int, until_ns: int, *, back: int) -> tuple[int, Picture] | None:
         """The picture at a place, or where that is missing the next one there is.
@@ -258,6 +270,7 @@ class _Cutter:
         self._pictures = self._reel.pictures(first)
 
     def _keep(self, place: int, picture: Picture) -> None:
+        self.missing.update(range(max(self.last + 1, self._first), place))
         self.last = place
         self._kept[place] = picture
         self._bytes += picture.pixels.nbytes
