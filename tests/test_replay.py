@@ -1,6 +1,7 @@
 """Replay in a real window, of sessions that were really recorded, and from the command line."""
 
 import json
+import random
 import shutil
 import time
 
@@ -233,6 +234,26 @@ def test_recorded_and_new_outlines_lie_on_the_very_frame(qtbot, replay, recordin
     window.act("toggle_outline")
     assert window.view.overlay is None
     assert window.side.view.overlay is None
+
+
+def test_no_outline_is_ever_on_another_frame_while_it_plays_and_jumps(qtbot, replay, recording):
+    """C1, while somebody plays at four times the pace and drags to and fro."""
+    window, session, transport = replay(f"session:{recording}")
+    until(qtbot, lambda: session.ai.state is AiState.READY)
+    transport.set_speed(4)
+    chance, seen = random.Random(11), {"new": 0, "recorded": 0}
+    for _ in range(60):
+        transport.seek(chance.randrange(75))
+        transport.play()
+        for _ in range(6):
+            qtbot.wait(8)
+            for name, view in (("new", window.view), ("recorded", window.side.view)):
+                if view.overlay is not None:
+                    seen[name] += 1
+                    assert lies_on_square(view.overlay, view.frame.pixels)
+    transport.pause()
+    until(qtbot, lambda: window.view.overlay is not None)
+    assert seen["recorded"] > 20
 
 
 def test_a_hold_is_recognised_by_the_recorded_time(qtbot, replay, recording):
