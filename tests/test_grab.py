@@ -207,6 +207,44 @@ def test_a_live_source_that_only_falls_silent_is_lost_too():
     ]
 
 
+def test_a_driver_that_hangs_in_its_read_is_told_by_whoever_asks():
+    source, hang = SquareSource(rate_hz=20), threading.Event()
+    read = source.read
+
+    def reads(timeout_ms):
+        if hang.is_set():
+            while hang.is_set():
+                time.sleep(0.01)
+        return read(timeout_ms)
+
+    source.read = reads
+    run = Run(source)
+    run.grabber.start()
+    run.until(lambda: len(run.frames) > 5)
+    hang.set()
+    run.until(lambda: run.grabber.signal is Signal.LOST)
+    assert run.texts("signal")[-1].startswith("no signal: no picture for")
+    hang.clear()
+    run.until(lambda: run.grabber.signal is Signal.XRAY_ON)
+    run.grabber.stop()
+    assert len([t for t in run.texts("signal") if t.startswith("no signal")]) == 1
+
+
+def test_a_picture_of_before_is_never_live_when_the_signal_comes_back():
+    """The state follows the first new frame into the mailboxes, not the other way."""
+    source = SquareSource(rate_hz=30, unplug_at=10, replug_at=20)
+    run = Run(source)
+    told = []
+    watch = run.grabber._watchers
+    run.grabber._watchers = (*watch, lambda frame: told.append((frame.index, run.grabber.signal)))
+    run.grabber.start()
+    run.until(lambda: "X-ray on" in run.texts("signal")[1:])
+    run.grabber.stop()
+    back = next(k for k, (_, signal) in enumerate(told) if signal is Signal.LOST)
+    assert told[back][0] == 10
+    assert run.frames[10].signal is Signal.XRAY_ON
+
+
 def test_a_slow_source_and_a_file_with_pauses_are_not_lost():
     slow = Run(Script([noise(1), *[None] * 9, noise(2)], finite=False, rate_hz=2))
     slow.grabber.start()

@@ -95,3 +95,64 @@ def test_nothing_is_measured_on_a_picture_without_its_own_outline(qtbot, show):
     until(qtbot, lambda: session.signal is Signal.BLACK)
     until(qtbot, lambda: "no outline to measure" in said(window))
     assert window.view.points is None
+
+
+def test_a_point_is_let_go_when_the_next_exposure_comes(qtbot, show):
+    window, session, _ = show(profile=LATERAL, **HELD, hold_until=75)
+    until(qtbot, lambda: session.signal is Signal.HOLD and window.view.points is not None)
+    held = window.view.frame.exposure
+    start = window.view.to_widget(*window.view.points[1]).toPoint() + window.view.pos()
+    qtbot.mousePress(window, Qt.MouseButton.LeftButton, pos=start)
+    until(qtbot, lambda: window.view.frame.exposure > held + 1)
+    qtbot.mouseMove(window, start + QPoint(0, 25))
+    qtbot.wait(200)
+    qtbot.mouseRelease(window, Qt.MouseButton.LeftButton, pos=start + QPoint(0, 25))
+    assert "corrected" not in [m["occasion"] for m in measures(session)]
+    assert not any(p.measures.corrected for p in window.measuring.trend.points)
+
+
+def test_a_click_on_a_point_corrects_nothing(qtbot, show):
+    window, session, _ = show(profile=LATERAL, **HELD)
+    until(qtbot, lambda: session.signal is Signal.HOLD and window.view.points is not None)
+    at = window.view.to_widget(*window.view.points[1]).toPoint() + window.view.pos()
+    qtbot.mouseClick(window, Qt.MouseButton.LeftButton, pos=at)
+    qtbot.mouseDClick(window, Qt.MouseButton.LeftButton, pos=at)
+    assert [m["occasion"] for m in measures(session)] == ["held"]
+    assert not window.isFullScreen()
+
+
+def test_another_size_of_the_picture_drops_the_baseline_and_says_so(qtbot, show):
+    choices = Measures(shown=True, anterior="left", mm_per_px=0.25, for_width=640)
+    source = {"rate_hz": 15, "size": (640, 480), "side": 120}
+    window, _, _ = show(
+        profile=SiteProfile(measures=choices), **source, resize_at=90, resize_to=(800, 600)
+    )
+    until(qtbot, lambda: " mm" in said(window))
+    qtbot.keyClick(window, Qt.Key.Key_B)
+    until(qtbot, lambda: "since baseline" in said(window))
+    until(qtbot, lambda: "THE BASELINE IS DROPPED" in said(window))
+    until(qtbot, lambda: " px" in said(window))  # nor is it calibrated for this size
+    assert " mm" not in said(window)
+
+
+def test_left_and_right_are_those_of_the_eye(qtbot, show):
+    window, _, _ = show(profile=SiteProfile(measures=Measures(shown=True)), **HELD)
+    until(qtbot, lambda: said(window).startswith("Hl "))
+    before = said(window).split("   ")[0].removeprefix("Hl ")
+    qtbot.keyClick(window, Qt.Key.Key_X)
+    assert said(window).startswith(f"Hr {before}")
+    qtbot.keyClick(window, Qt.Key.Key_T)
+    assert said(window).startswith(f"H1 {before}")
+
+
+def test_the_figures_do_not_flash_on_a_run(qtbot, show):
+    window, _, _ = show(profile=LATERAL, rate_hz=15, size=(640, 480), side=120)
+    until(qtbot, lambda: "Ha " in said(window))
+    seen = set()
+
+    def collected():
+        seen.add("no outline" in said(window))
+        return len(window.measuring.trend.points) > 20
+
+    until(qtbot, collected)
+    assert seen == {False}

@@ -323,3 +323,98 @@ def test_a_model_without_weights_for_torch_is_not_explained_and_says_so(qtbot, s
     qtbot.keyClick(window, Qt.Key.Key_G)  # and a window may close while a child is at work
     window.close()
     assert not window.actions_.explaining.busy
+
+
+def test_a_held_key_is_let_go_whatever_else_is_pressed(qtbot, show):
+    profile = SiteProfile(keys=Keys(hide_while_held=("Space", "Ctrl+F5")))
+    window, session, _ = show(profile=profile, rate_hz=15)
+    until(qtbot, outlined(window))
+    control = Qt.KeyboardModifier.ControlModifier
+    qtbot.keyPress(window, Qt.Key.Key_Space)
+    qtbot.keyRelease(window, Qt.Key.Key_Space, control)
+    assert not window.outline_hidden
+    qtbot.keyPress(window, Qt.Key.Key_F5, control)
+    assert window.outline_hidden
+    qtbot.keyRelease(window, Qt.Key.Key_F5)
+    assert not window.outline_hidden
+    assert ("key", "hide_while_held let go") in logged(session)
+
+
+def test_a_reference_is_dated_by_its_exposure_not_by_the_key(qtbot, show):
+    window, session, _ = show(rate_hz=15, hold_at=30)
+    until(qtbot, lambda: session.signal is Signal.HOLD)
+    exposed = window.exposed_clock
+    until(qtbot, lambda: window.clock != exposed)  # a second later
+    qtbot.wait(1100)
+    qtbot.keyClick(window, Qt.Key.Key_S)
+    assert f"REFERENCE: stored, {exposed}" in head(window)
+
+
+def test_what_is_no_live_picture_is_not_stored(qtbot, show):
+    window, session, _ = show(rate_hz=15, unplug_at=30)
+    until(qtbot, lambda: session.signal is Signal.LOST)
+    qtbot.keyClick(window, Qt.Key.Key_S)
+    assert "there is no picture to keep" in case_line(window)
+
+
+def test_the_time_since_nothing_changes_stands_still(qtbot, show):
+    window, session, _ = show(rate_hz=15, hold_at=20, clock=False)
+    until(qtbot, lambda: session.signal is Signal.FROZEN and window.view.words.veil != "")
+    first = window.view.words.veil_note
+    qtbot.wait(1300)
+    assert window.view.words.veil_note == first
+
+
+def test_a_mark_without_a_recording_says_so(qtbot, show):
+    window, _, _ = show(rate_hz=15)
+    until(qtbot, outlined(window))
+    qtbot.keyClick(window, Qt.Key.Key_K)
+    assert "mark 1 at" in case_line(window)
+    assert "not recording" in case_line(window)
+    qtbot.keyClick(window, Qt.Key.Key_C)
+    assert "no reference is stored" in case_line(window)
+
+
+def test_a_finger_that_slides_off_a_button_does_nothing(qtbot, show):
+    window, _, _ = show(rate_hz=15)
+    until(qtbot, outlined(window))
+    button = window.controls.buttons["mirror"]
+    qtbot.mousePress(button, Qt.MouseButton.LeftButton)
+    qtbot.mouseMove(button, QPoint(-50, -50))
+    qtbot.mouseRelease(button, Qt.MouseButton.LeftButton, pos=QPoint(-50, -50))
+    assert not window.look.orientation.mirrored
+
+
+@pytest.mark.parametrize("size", [(1080, 1900), (960, 1000), (1800, 1000)])
+def test_that_the_outline_is_hidden_is_readable_in_every_shape_of_window(qtbot, show, size):
+    window, _, _ = show(rate_hz=15)
+    window.resize(*size)
+    until(qtbot, outlined(window))
+    qtbot.keyClick(window, Qt.Key.Key_O)
+    strip = pixels_of(window.top)
+    rows, columns = near_colour(strip, theme.CARE).nonzero()
+    assert len(rows) > 150
+    assert np.ptp(rows) >= 12  # high enough to be read
+    assert np.ptp(columns) > 100
+
+
+def test_two_names_of_one_key_are_still_one_key(qtbot, show):
+    with pytest.raises(OrappError, match="'Escape' is a key of marker and of quit"):
+        show(profile=SiteProfile(keys=Keys(quit=("Escape",), marker=("Esc",))))
+
+
+def test_the_assistants_window_takes_no_keys(qtbot, show):
+    profile = SiteProfile(screen=Screen(assistant=True))
+    window, _, _ = show(profile=profile, rate_hz=15)
+    flags = window.assistant.windowFlags()
+    assert flags & Qt.WindowType.WindowDoesNotAcceptFocus
+
+
+def test_the_probability_map_is_taken_away_where_there_is_none(qtbot, show):
+    window, session, _ = show(rate_hz=15, unplug_at=60)
+    until(qtbot, outlined(window))
+    qtbot.keyClick(window, Qt.Key.Key_P)
+    until(qtbot, lambda: window.side.view.frame is not None)
+    until(qtbot, lambda: session.signal is Signal.LOST)
+    until(qtbot, lambda: "none for this picture" in head(window))
+    assert window.side.view.frame is None

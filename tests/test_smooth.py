@@ -60,6 +60,20 @@ def untrue(window, session) -> str:
     return ""
 
 
+def impossible(window, session) -> str:
+    """What must never be on the screen, not for a moment; empty if nothing."""
+    view = window.view
+    if view.overlay is not None and window.outline_hidden:
+        return "an outline while it is hidden"
+    if view.overlay is not None and view.words.veil:
+        return f"an outline under {view.words.veil}"
+    if window.outline_hidden and view.words.finding != "OUTLINE HIDDEN":
+        return "a hidden outline that is not said"
+    if window.help.isVisible() and window.help.geometry().intersects(view.geometry()):
+        return "the help over the live picture"
+    return ""
+
+
 def until_true(qtbot, window, session):
     deadline = time.monotonic() + WAIT_MS / 1000
     while wrong := untrue(window, session):
@@ -102,8 +116,10 @@ def test_a_monkey_breaks_nothing(qtbot, show, tmp_path):
         truths = 0
         for step in range(STEPS):
             act_at_random(window, chance, squares)
+            assert not impossible(window, session), impossible(window, session)
             if step % 10 == 9:
                 qtbot.wait(5)
+                assert not impossible(window, session), impossible(window, session)
             if step % 250 == 249:
                 # States of a moment before may be on the screen for a tick: it must become true.
                 until_true(qtbot, window, session)
