@@ -61,5 +61,6 @@ def test_blanking_takes_every_pixel_that_is_touched():
 def test_the_profile_that_ships_says_what_orapp_does_by_itself():
     shipped = Path(__file__).parents[1] / "calibration" / "default.toml"
     assert load_profile(shipped) == SiteProfile()
-    said = tomllib.loads(shipped.read_text())["keys"]
-    assert set(said) == set(SiteProfile().keys.model_dump())
+    said, known = tomllib.loads(shipped.read_text()), SiteProfile()
+    assert set(said["keys"]) == set(known.keys.model_dump())
+    assert set(said["replay_keys"]) == set(known.replay_keys.model_dump())
