@@ -49,9 +49,9 @@ class EngineRecord(_Record):
 
     @classmethod
     def of(cls, identity: EngineIdentity) -> "EngineRecord":
-        """The record of an open engine, without why `auto` took it."""
+        """The record of an open engine, without why `auto` took it and what it learned from."""
         fields = asdict(identity)
-        del fields["why"]
+        del fields["why"], fields["trained_on"]
         return cls(**fields, orapp=orapp.__version__)
 
 
