@@ -140,13 +140,16 @@ def test_grey_levels_are_for_the_eye_only(qtbot, show):
     assert not window.look.has_levels
 
 
-def test_dragging_with_the_right_button_changes_the_grey_levels(qtbot, show):
+@pytest.mark.parametrize("button", [Qt.MouseButton.RightButton, Qt.MouseButton.LeftButton])
+def test_dragging_changes_the_grey_levels(qtbot, show, button):
+    """With the right button anywhere, with the left one or a finger on the right picture."""
     window, session, _ = show(rate_hz=15, repeats=60)
     until(qtbot, outlined(window))
-    at = window.view.geometry().center()
-    qtbot.mousePress(window, Qt.MouseButton.RightButton, pos=at)
+    live = button == Qt.MouseButton.RightButton
+    at = window.view.geometry().center() if live else window.side.geometry().center()
+    qtbot.mousePress(window, button, pos=at)
     qtbot.mouseMove(window, at + QPoint(60, -30))
-    qtbot.mouseRelease(window, Qt.MouseButton.RightButton, pos=at + QPoint(60, -30))
+    qtbot.mouseRelease(window, button, pos=at + QPoint(60, -30))
     until(qtbot, lambda: (window.look.brightness, window.look.contrast) == (1, 2))
     assert logged(session)[-1][0] == "setting"
 

@@ -20,8 +20,8 @@ REACH = 0.02
 class Mouse:
     """What is being dragged in a window.
 
-    The right button changes the grey levels: to the right is more contrast, up is brighter. The
-    left one takes hold of a point of the measures on a held picture.
+    The right button, or a finger on the right picture, changes the grey levels: to the right is more
+    contrast, up is brighter. The left one takes hold of a point of the measures on a held picture.
     """
 
     def __init__(self, window: SurgeonWindow) -> None:
@@ -39,6 +39,13 @@ class Mouse:
             self._point, self._moved = self._point_at(event.position()), False
             frame = self._window.view.frame
             self._exposure = -1 if frame is None else frame.exposure
+            if self._point is None and self._is_beside(event.position()):
+                self._levels_from = event.position()
+
+    def _is_beside(self, at: QPointF) -> bool:
+        """Whether a place in the window is the right picture: there a finger may do it, too."""
+        view = self._window.side.view
+        return view.rect().contains(view.mapFrom(self._window, at.toPoint()))
 
     def _point_at(self, at: QPointF) -> int | None:
         """Number of the point that is drawn close to a place in the window, or None."""
@@ -69,10 +76,10 @@ class Mouse:
 
     def release(self, event: QMouseEvent) -> None:
         """A button goes up: what was changed is written down."""
-        if event.button() == Qt.MouseButton.RightButton and self._levels_from is not None:
+        if self._levels_from is not None:
             self._levels_from = None
             self._window.actions_.log_look()
-        elif event.button() == Qt.MouseButton.LeftButton:
+        if event.button() == Qt.MouseButton.LeftButton:
             self._let_go()
 
     def holds(self, event: QMouseEvent) -> bool:
