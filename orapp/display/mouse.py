@@ -20,8 +20,9 @@ REACH = 0.02
 class Mouse:
     """What is being dragged in a window.
 
-    The right button, or a finger on the right picture, changes the grey levels: to the right is more
-    contrast, up is brighter. The left one takes hold of a point of the measures on a held picture.
+    The right button, or a finger on the right picture, changes the grey levels: to the right is
+    more contrast, up is brighter. The left one takes hold of a point of the measures on a held
+    picture.
     """
 
     def __init__(self, window: SurgeonWindow) -> None:
