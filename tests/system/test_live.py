@@ -113,7 +113,7 @@ def test_a_slow_engine_costs_no_frame_and_no_pairing(run):
 
 
 def test_a_slow_engine_in_live_mode_shows_aged_outlines(run):
-    arguments = ("--engine-delay-ms", 120, "--mode", "live", "--max-outline-age-ms", 1000)
+    arguments = ("--engine-delay-ms", 120, "--mode", "live", "--max-outline-age-ms", 500)
     program = run("--full-screen", "--seconds", 8, *arguments)
     program.wait_for("AI ready")
     until_outlined()
