@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -142,6 +142,12 @@ class LiveSession:
         return self.grabber.ended
 
     @property
+    def is_recorded(self) -> bool:
+        """True if the source is finite: a recording, not a C-arm."""
+        form = self.grabber.format
+        return form is not None and form.finite
+
+    @property
     def error(self) -> OrappError | None:
         """What ended the grabbing, if it was an error."""
         return self.grabber.error
@@ -161,7 +167,9 @@ class LiveSession:
             self.events.add("view", "not supported" if no_view else "supported")
         return seconds
 
-    def start_recording(self, root: Path, case: str = "") -> None:
+    def start_recording(
+        self, root: Path, case: str = "", said: Sequence[tuple[str, str]] = ()
+    ) -> None:
         """Records from the next frame on; called before `start`, from the first.
 
         Does nothing while a recording runs. The video does not notice it.
@@ -169,6 +177,7 @@ class LiveSession:
         Args:
             root: where the session's folder is made.
             case: a case id, 200 characters at most; no patient's name.
+            said: kind and text of events that hold from the first frame on, as the orientation.
 
         Raises:
             OrappError: the folder can't be written, or its disk is nearly full.
@@ -179,6 +188,12 @@ class LiveSession:
             root, lambda: self._head(case[:200]), self.events, limits=self._recording_limits
         )
         recorder.start()
+        ai, now_ns = self.ai, time.monotonic_ns()
+        holds = [("ai", f"{ai.state}: {ai.reason}" if ai.reason else ai.state.value), *said]
+        if self.grabber.captured:
+            holds.insert(0, ("signal", self.signal.value))
+        for kind, text in holds:  # before the first frame: it is seen by them
+            recorder.note(Event(now_ns, kind, text))
         self._recorder = recorder
         self._ending = [r for r in self._ending if r.status.state != "stopped"] + [recorder]
         self.events.add("recording", "recording started")

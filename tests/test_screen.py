@@ -216,6 +216,9 @@ def test_r_records_and_quitting_asks_first(qtbot, show, tmp_path):
         assert recorded.frame_count > 10
     assert "marker" in kinds
     assert told[0] == "mirrored"
+    first = [e["kind"] for e in recorded.events].index("frame")
+    before = [e["event_kind"] for e in recorded.events[:first] if e["kind"] == "event"]
+    assert before[:4] == ["signal", "ai", "orientation", "setting"]
     qtbot.keyClick(window, Qt.Key.Key_Q)
     assert not window.isVisible()
 
@@ -421,3 +424,12 @@ def test_the_probability_map_is_taken_away_where_there_is_none(qtbot, show):
     until(qtbot, lambda: session.signal is Signal.LOST)
     until(qtbot, lambda: "none for this picture" in head(window))
     assert window.side.view.frame is None
+
+
+def test_a_recording_never_looks_live(qtbot, show):
+    window, session, _ = show(rate_hz=15, end_after=60)
+    until(qtbot, lambda: window.view.words is not None and window.view.frame is not None)
+    until(qtbot, lambda: "RECORDED: X-RAY ON" in window.top.accessibleDescription())
+    assert near_colour(pixels_of(window.top)[:, :80], theme.OK).sum() == 0  # not the live shape
+    until(qtbot, lambda: session.ended)
+    until(qtbot, lambda: "RECORDED: RUN ENDED" in window.top.accessibleDescription())

@@ -163,10 +163,7 @@ class Actions:
 
     def log_look(self) -> None:
         """Writes down how the grey levels are shown now."""
-        look = self._window.look
-        inverted = "yes" if look.inverted else "no"
-        text = f"brightness {look.brightness:+d}, contrast {look.contrast:+d}, inverted {inverted}"
-        self._log("setting", text)
+        self._log("setting", self._window.look.levels_text)
 
     def _log(self, kind: str, text: str) -> None:
         if self._window.session is not None:
@@ -313,10 +310,12 @@ class Actions:
 
     def _start_recording(self, session: LiveSession) -> None:
         """In a thread: making a folder on a disk that hangs must not hold up the picture."""
+        look = self._window.look
+        said = [("orientation", look.orientation.text), ("setting", look.levels_text)]
 
         def start() -> None:
             try:
-                session.start_recording(self._recordings, self._window.case)
+                session.start_recording(self._recordings, self._window.case, said)
                 self._refused = ""
             except OrappError as error:
                 self._refused = error.what
@@ -334,8 +333,6 @@ class Actions:
         if self._refused:
             self.tell(say("not recording: {why}").format(why=self._refused))
             return
-        self._log("orientation", self._window.look.orientation.text)
-        self.log_look()
         self.tell(say("recording"))
 
 

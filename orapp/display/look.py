@@ -41,6 +41,13 @@ class Look:
         """Whether grey levels are changed at all."""
         return self.inverted or self.brightness != 0 or self.contrast != 0
 
+    @property
+    def levels_text(self) -> str:
+        """As events say it."""
+        inverted = "yes" if self.inverted else "no"
+        steps = f"brightness {self.brightness:+d}, contrast {self.contrast:+d}"
+        return f"{steps}, inverted {inverted}"
+
     def levels(self) -> NDArray[np.uint8] | None:
         """(256,) uint8: the grey that is shown for each that was sent; None if it is the same."""
         if not self.has_levels:

@@ -77,6 +77,7 @@ class SurgeonWindow(QWidget):
         self.session: LiveSession | None = None
         self.shelf = ReferenceShelf()
         self.actions_ = Actions(self, recordings)
+        self.act = self.actions_.act
         self.controls = ControlBar(self.act, self.let_go)
         self.transport_bar = None if replay is None else TransportBar(replay, self.act)
         self.assistant = AssistantWindow() if self.profile.screen.assistant else None
@@ -251,6 +252,7 @@ class SurgeonWindow(QWidget):
             question=self.actions_.question(now_ns),
             recording_fault=self.actions_.recording_fault(),
             replay="" if self.replay is None else self.replay.chip(),
+            recorded=self.session.is_recorded,
         )
 
     def _log(self, kind: str, text: str) -> None:
@@ -323,10 +325,6 @@ class SurgeonWindow(QWidget):
             why = f" - {identity.why}" if identity.why else ""
             trained = say("trained on {what}").format(what=identity.trained_on)
             self.foot.name_engine(f"{identity.name}, {trained}\n{identity.backend}{why}")
-
-    def act(self, action: str) -> None:
-        """Does what a key, a pedal or a button asks for."""
-        self.actions_.act(action)
 
     def let_go(self, action: str) -> None:
         """The key, pedal or button is released."""

@@ -34,6 +34,7 @@ class Moment:
         recording_fault: why a recording has stopped by itself, or empty.
         replay: what the first chip says in place of the signal while a recording is replayed,
             in the screen's language; empty if the picture is live.
+        recorded: the source is finite, a file: what it shows is from then, not from now.
     """
 
     signal: Signal
@@ -54,6 +55,7 @@ class Moment:
     question: str = ""
     recording_fault: str = ""
     replay: str = ""
+    recorded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +119,15 @@ def words_for(m: Moment, say: Say = str) -> Words:
     signal, signal_tone = _SIGNAL[m.signal]
     if m.ended:
         signal, signal_tone = "RUN ENDED", Tone.CALM
+    if m.recorded and signal_tone is Tone.GOOD:
+        signal_tone = Tone.CALM  # nothing is live
     if m.replay:
         signal_tone = Tone.CALM
     ai, ai_tone = ("VIEW NOT SUPPORTED", Tone.CARE) if _is_no_view(m) else _AI[m.ai.state]
     veil, veil_note = _veil(m, say)
+    told = say("RECORDED: {state}").format(state=say(signal)) if m.recorded else say(signal)
     return Words(
-        m.replay or say(signal),
+        m.replay or told,
         signal_tone,
         say(ai),
         ai_tone,

@@ -656,6 +656,10 @@
       <translation>Umriss {age} ms</translation>
     </message>
     <message>
+      <source>RECORDED: {state}</source>
+      <translation>AUFGEZEICHNET: {state}</translation>
+    </message>
+    <message>
       <source>no picture yet</source>
       <translation>noch kein Bild</translation>
     </message>
