@@ -56,7 +56,7 @@ class MeasuresPanel(QWidget):
         painter = QPainter(self)
         painter.fillRect(self.rect(), theme.STRIP)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        row, margin = self.height() / 6.4, self.height() * 0.06
+        row, margin = self.height() / 7.4, self.height() * 0.06
         painter.setPen(theme.CARE)
         painter.setFont(theme.font(row * 0.5, bold=True))
         wide = self.width() * 0.62

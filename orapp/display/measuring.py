@@ -194,7 +194,8 @@ def lines(measuring: Measuring, say: Say, orientation: Orientation) -> list[str]
     unit = "px" if now.mm_per_px is None else "mm"
     heights = now.heights_mm or now.heights
     named = [(short[n], h) for n, h in zip(now.names, heights, strict=True)]
-    said = ["   ".join(f"{name} {_about(h)} {unit}" for name, h in named)]
+    area = say("area {area} {unit}²").format(area=_about(now.area_mm2 or now.area_px), unit=unit)
+    said = ["   ".join([*(f"{name} {_about(h)} {unit}" for name, h in named), area])]
     by = "Hp" if now.points.anterior else "Hmax"
     end = "Ha" if now.points.anterior else "Hmin"
     said.append(
@@ -202,12 +203,9 @@ def lines(measuring: Measuring, say: Say, orientation: Orientation) -> list[str]
         + "   "
         + say("wedge {angle}°").format(angle=_about(now.wedge_deg))
     )
-    area = now.area_mm2 or now.area_px
     grade = genant(now)
     said.append(
-        say("area {area} {unit}²").format(area=_about(area), unit=unit)
-        + "   "
-        + say("lost {lost} % against its own highest end, {grade}").format(
+        say("lost {lost} % against its own highest end, {grade}").format(
             lost=_about(grade.lost), grade=_grade(grade, say)
         )
     )
