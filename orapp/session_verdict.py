@@ -45,15 +45,19 @@ class Contents:
     cut: bool = False
 
 
+def may_be_cut(end: EndLine | None, at_end: list[FrameRow]) -> bool:
+    """Whether a mere cut explains that these last frames, newest first, have no picture."""
+    return end is None and (
+        not at_end or at_end[0].captured_ns - at_end[-1].captured_ns < MAY_BE_CUT_NS
+    )
+
+
 def judge(found: Contents, missing: list[FrameRow]) -> Verdict:
     """The verdict, from what the lines say and the frames whose pictures are not there."""
     lines, lost = found.frames, {line.index for line in missing}
     at_cut = list(takewhile(lambda line: line.index in lost, reversed(lines)))
     last = lines[-1 - len(at_cut)] if len(at_cut) < len(lines) else None
-    a_cut = found.end is None and (
-        not at_cut or at_cut[0].captured_ns - at_cut[-1].captured_ns < MAY_BE_CUT_NS
-    )
-    damaged = len(missing) - (len(at_cut) if a_cut else 0)
+    damaged = len(missing) - (len(at_cut) if may_be_cut(found.end, at_cut) else 0)
     problems = [f"the chain does not hold: {found.broken}"] if found.broken else []
     if damaged:
         first = missing[0].index

@@ -16,8 +16,10 @@ from orapp.events import EventLog
 from orapp.film import film_times
 from orapp.frames import Event
 from orapp.grab import FrameGrabber
+from orapp.recorded import read_recorded
 from orapp.session import SessionReader, SessionWriter, new_session_folder, session_head
 from orapp.sources import EndOfSource, open_source
+from orapp.sources.reel import open_reel
 from tests.sessions import (
     RATE_HZ,
     SOURCE,
@@ -518,3 +520,36 @@ def test_a_repeat_of_another_picture_is_not_believed(tmp_path):
     with SessionReader(folder) as reader:
         sentence = "the chain does not hold: line 1 is not what a session holds"
         assert reader.verify().problems[0] == sentence
+
+
+@pytest.fixture
+def two_films(tmp_path, monkeypatch):
+    monkeypatch.setattr("orapp.session.FILM_S", 3)
+    folder = write_session(tmp_path / "two", 80)
+    assert len(sorted(folder.glob("frames-*.mkv"))) > 1
+    return folder
+
+
+@pytest.mark.parametrize("short", [False, True])
+def test_a_closed_session_without_the_end_of_its_last_film_is_damaged_at_every_door(
+    two_films, short
+):
+    film = sorted(two_films.glob("frames-*.mkv"))[-1]
+    if short:
+        film.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
+    else:
+        film.unlink()
+    with SessionReader(two_films) as reader:
+        assert reader.frame_count == 80
+        assert reader.lost_at_end == 80 - len(list(reader.frames()))
+        assert read_recorded(reader).ended.startswith("damaged: the last")
+    source = open_source(f"session:{two_films}", as_fast_as_possible=True)
+    source.open()
+    with pytest.raises(OrappError, match="is damaged"):
+        while True:
+            source.read(1000)
+    source.close()
+    reel = open_reel(f"session:{two_films}")
+    with pytest.raises(OrappError, match="of its pictures are missing"):
+        list(reel.pictures(0))
+    reel.close()
