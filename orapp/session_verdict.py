@@ -1,7 +1,7 @@
 """What a session is worth: judged from its lines and from the pictures that are missing."""
 
 from dataclasses import dataclass, field
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import Any
 
 from orapp.session_lines import EndLine, FrameRow, GapLine
@@ -62,6 +62,8 @@ def judge(found: Contents, missing: list[FrameRow]) -> Verdict:
     if damaged:
         first = missing[0].index
         problems.append(f"{damaged} pictures are missing or damaged, the first of frame {first}")
+    if untold := _untold(lines, found.gaps):
+        problems.append(f"{untold} frames are missing without a gap")
     if found.end is not None and found.end.frames != len(lines):
         problems.append(f"it was closed with {found.end.frames} frames but holds {len(lines)}")
     seconds = (last.captured_ns - lines[0].captured_ns) / 1e9 if last else 0.0
@@ -73,6 +75,21 @@ def judge(found: Contents, missing: list[FrameRow]) -> Verdict:
         problems=tuple(problems),
         ended=_ending(found, last, seconds, len(at_cut)),
     )
+
+
+def _untold(lines: list[FrameRow], gaps: list[GapLine]) -> int:
+    """How many indexes between two frames that follow each other are in no gap."""
+    untold = 0
+    for before, after in pairwise(lines):
+        reached = before.index + 1
+        if reached >= after.index:
+            continue
+        for gap in sorted(gaps, key=lambda gap: gap.first):
+            if gap.last >= reached and gap.first < after.index:
+                untold += max(gap.first - reached, 0)
+                reached = gap.last + 1
+        untold += max(after.index - reached, 0)
+    return untold
 
 
 def _ending(found: Contents, last: FrameRow | None, seconds: float, at_cut: int) -> str:

@@ -20,6 +20,7 @@ from orapp.recorded import read_recorded
 from orapp.session import SessionReader, SessionWriter, new_session_folder, session_head
 from orapp.sources import EndOfSource, open_source
 from orapp.sources.reel import open_reel
+from orapp.sources.transport import Transport
 from tests.sessions import (
     RATE_HZ,
     SOURCE,
@@ -553,3 +554,33 @@ def test_a_closed_session_without_the_end_of_its_last_film_is_damaged_at_every_d
     with pytest.raises(OrappError, match="of its pictures are missing"):
         list(reel.pictures(0))
     reel.close()
+
+
+def test_frames_that_are_missing_without_a_gap_are_a_problem(tmp_path):
+    for told in (False, True):
+        writer = SessionWriter(tmp_path / str(told), session_head(SOURCE))
+        for frame in frames(12):
+            if frame.index not in (5, 6):
+                writer.frame(frame)
+            elif told:
+                writer.gap(frame.index, frame.index, "the disk is too slow")
+        writer.close("stopped by the user")
+    assert verdict(tmp_path / "True").whole
+    found = verdict(tmp_path / "False")
+    assert not found.whole
+    assert found.problems == ("2 frames are missing without a gap",)
+
+
+def test_a_jump_behind_the_last_whole_picture_ends_at_it(two_films):
+    film = sorted(two_films.glob("frames-*.mkv"))[-1]
+    film.unlink()
+    transport = Transport(open_reel(f"session:{two_films}"))
+    transport.open()
+    transport.pause()
+    transport.seek(79)
+    until = time.monotonic() + 60
+    while transport.read(200) is None:
+        assert time.monotonic() < until
+    whole = len(read(two_films))
+    assert transport.standing.place == whole - 1
+    transport.close()
