@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from orapp.backlog import Backlog, RecordingLimits
 from orapp.chain import ChainWriter
 from orapp.errors import OrappError
 from orapp.events import EventLog
@@ -523,6 +524,23 @@ def test_a_repeat_of_another_picture_is_not_believed(tmp_path):
         assert reader.verify().problems[0] == sentence
 
 
+def read_all(source):
+    while True:
+        source.read(1000)
+
+
+def test_a_gap_whose_own_line_was_not_written_is_not_forgotten():
+    backlog = Backlog(RecordingLimits(frames=2))
+    first, second, third, fourth = frames(4)
+    assert [backlog.put_frame(f) for f in (first, second, third)] == [True, True, False]
+    for _ in range(2):
+        backlog.first()
+        backlog.done()
+    assert backlog.put_frame(fourth)  # ends the gap: its line waits
+    backlog.first()  # the line of the gap, and the disk does not take it
+    assert backlog.give_up() == (third.index, fourth.index)
+
+
 @pytest.fixture
 def two_films(tmp_path, monkeypatch):
     monkeypatch.setattr("orapp.session.FILM_S", 3)
@@ -547,8 +565,7 @@ def test_a_closed_session_without_the_end_of_its_last_film_is_damaged_at_every_d
     source = open_source(f"session:{two_films}", as_fast_as_possible=True)
     source.open()
     with pytest.raises(OrappError, match="is damaged"):
-        while True:
-            source.read(1000)
+        read_all(source)
     source.close()
     reel = open_reel(f"session:{two_films}")
     with pytest.raises(OrappError, match="of its pictures are missing"):
