@@ -122,7 +122,6 @@ def test_a_minute_or_another_size_begins_a_new_film(tmp_path):
     recorded += [sized(f, (1, 1)) for f in frames(1, 10, 20_000_000_000)]
     recorded += [sized(f, (200, 301)) for f in frames(2, 11, 20_000_000_000)]
     writer = SessionWriter(tmp_path / "s", session_head(SOURCE))
-    writer.gap(12, 2999, "not recorded")
     for frame in recorded:
         writer.frame(frame)
     writer.close("done")
@@ -135,7 +134,6 @@ def test_a_minute_or_another_size_begins_a_new_film(tmp_path):
 def test_frames_of_one_millisecond_stay_apart_and_in_order(tmp_path):
     recorded = frames(40, step_ns=1000)
     writer = SessionWriter(tmp_path / "s", session_head({**SOURCE, "rate_hz": None}))
-    writer.gap(12, 2999, "not recorded")
     for frame in recorded:
         writer.frame(frame)
     writer.close("done")
@@ -416,7 +414,6 @@ def play(folder, fast=True):
 def test_as_a_source_it_gives_the_pictures_at_their_times(tmp_path):
     writer = SessionWriter(tmp_path / "s", session_head(SOURCE))
     recorded = frames(4) + frames(4, first=12)
-    writer.gap(12, 2999, "not recorded")
     for frame in recorded:
         writer.frame(frame)
     writer.gap(4, 11, "the disk is too slow")
@@ -456,7 +453,6 @@ def test_a_source_that_was_cut_off_ends_and_one_that_is_damaged_says_so(tmp_path
 def test_frames_of_any_size_are_recorded(tmp_path, size):
     writer = SessionWriter(tmp_path / "s", session_head(SOURCE))
     recorded = [sized(frame, size) for frame in frames(2)]
-    writer.gap(12, 2999, "not recorded")
     for frame in recorded:
         writer.frame(frame)
     writer.close("done")
