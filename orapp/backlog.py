@@ -36,6 +36,17 @@ class RecordingLimits:
 Write = Callable[[SessionWriter], None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """Writes the line of a gap."""
+
+    first: int
+    last: int
+
+    def __call__(self, writer: SessionWriter) -> None:
+        writer.gap(self.first, self.last, TOO_SLOW)
+
+
 class Backlog:
     """What waits to be written. Never blocks.
 
@@ -134,6 +145,9 @@ class Backlog:
             waited = [frame.index for frame in self._frames]
             self.dropped_frames += len(waited)
             lost = waited + list(self._gap or ())
+            for item in self._items:  # also the gaps whose own line could not be written
+                if isinstance(item, _Gap):
+                    lost += [item.first, item.last]
             self._items.clear()
             self._frames.clear()
             self._gap = None
@@ -152,4 +166,4 @@ class Backlog:
         gap, self._gap = self._gap, None
         if gap is not None:
             self._gap_end = gap[1]
-            self._items.append(lambda writer: writer.gap(*gap, TOO_SLOW))
+            self._items.append(_Gap(*gap))

@@ -74,11 +74,13 @@ def _about(opened: Source, form: SourceFormat) -> dict[str, Any]:
 def _copy(opened: Source, form: SourceFormat, writer: SessionWriter, begun_ns: int) -> int:
     """Every picture as a frame; closes the writer and says why it ends."""
     scene, index, exposure, size = SceneWatch(form.rate_hz), 0, -1, (form.height, form.width)
-    why = "broken off"
+    why = "broken off before the first frame"
     try:
         writer.event(Event(begun_ns, "run", "imported"))
         while True:
+            why = f"the source broke after {index} frames"
             picture = opened.read(READ_TIMEOUT_MS)
+            why = f"broken off after {index} frames: not all could be written"
             if picture is None:
                 continue
             if picture.pixels.shape != size:
@@ -92,8 +94,5 @@ def _copy(opened: Source, form: SourceFormat, writer: SessionWriter, begun_ns: i
     except EndOfSource:
         why = "the source is through"
         return index
-    except OrappError:
-        why = f"the source broke after {index} frames"
-        raise
     finally:
         writer.close(why)

@@ -179,6 +179,8 @@ def _engine(engine: dict[str, Any] | None) -> str:
 def _ended(reader: SessionReader) -> str:
     if reader.damage:
         return f"damaged: {reader.damage}"
+    if reader.lost_at_end:
+        return f"damaged: the last {reader.lost_at_end} pictures are missing"
     return "" if reader.kinds.get("end") else "cut off: it was never closed"
 
 

@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import av
@@ -40,7 +39,7 @@ from orapp.session_lines import (
     sha_of,
     timed,
 )
-from orapp.session_verdict import Contents, Verdict, judge
+from orapp.session_verdict import Contents, Verdict, judge, may_be_cut
 
 __all__ = ["SessionReader", "SessionWriter", "Verdict", "new_session_folder", "session_head"]
 FILM_S = 60
@@ -236,12 +235,7 @@ class SessionReader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -315,18 +309,27 @@ class SessionReader:
 
     @cached_property
     def frame_count(self) -> int:
-        """Frames that can be read: the lines, less those at the end whose picture is cut off."""
-        found = self._contents
-        if not found.frames:
-            return 0
-        last = found.frames[-1].segment
-        times = set(film_times(self._folder / film_name(last)))
-        count, lines = len(found.frames), [f for f in found.frames if f.segment == last]
-        for _, time_ms in reversed(list(timed(lines))):
-            if time_ms in times:
-                break
-            count -= 1
-        return count
+        """Frames that must be there: the lines, less those whose pictures a mere cut cost."""
+        found, at_end = self._contents, self._unpictured
+        return len(found.frames) - (len(at_end) if may_be_cut(found.end, at_end) else 0)
+
+    @property
+    def lost_at_end(self) -> int:
+        """How many of the last frames have no picture although no mere cut explains it."""
+        return self.frame_count - len(self._contents.frames) + len(self._unpictured)
+
+    @cached_property
+    def _unpictured(self) -> list[FrameRow]:
+        """The last frames for which the films hold no picture, newest first."""
+        films = groupby(reversed(self._contents.frames), key=lambda row: row.segment)
+        bare: list[FrameRow] = []
+        for segment, rows in films:
+            times = set(film_times(self._folder / film_name(segment)))
+            for row, time_ms in reversed(list(timed(list(rows)[::-1]))):
+                if time_ms in times:
+                    return bare
+                bare.append(row)
+        return bare
 
     @property
     def rows(self) -> list[FrameRow]:

@@ -1,7 +1,7 @@
 """What a session is worth: judged from its lines and from the pictures that are missing."""
 
 from dataclasses import dataclass, field
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import Any
 
 from orapp.session_lines import EndLine, FrameRow, GapLine
@@ -45,19 +45,25 @@ class Contents:
     cut: bool = False
 
 
+def may_be_cut(end: EndLine | None, at_end: list[FrameRow]) -> bool:
+    """Whether a mere cut explains that these last frames, newest first, have no picture."""
+    return end is None and (
+        not at_end or at_end[0].captured_ns - at_end[-1].captured_ns < MAY_BE_CUT_NS
+    )
+
+
 def judge(found: Contents, missing: list[FrameRow]) -> Verdict:
     """The verdict, from what the lines say and the frames whose pictures are not there."""
     lines, lost = found.frames, {line.index for line in missing}
     at_cut = list(takewhile(lambda line: line.index in lost, reversed(lines)))
     last = lines[-1 - len(at_cut)] if len(at_cut) < len(lines) else None
-    a_cut = found.end is None and (
-        not at_cut or at_cut[0].captured_ns - at_cut[-1].captured_ns < MAY_BE_CUT_NS
-    )
-    damaged = len(missing) - (len(at_cut) if a_cut else 0)
+    damaged = len(missing) - (len(at_cut) if may_be_cut(found.end, at_cut) else 0)
     problems = [f"the chain does not hold: {found.broken}"] if found.broken else []
     if damaged:
         first = missing[0].index
         problems.append(f"{damaged} pictures are missing or damaged, the first of frame {first}")
+    if untold := _untold(lines, found.gaps):
+        problems.append(f"{untold} frames are missing without a gap")
     if found.end is not None and found.end.frames != len(lines):
         problems.append(f"it was closed with {found.end.frames} frames but holds {len(lines)}")
     seconds = (last.captured_ns - lines[0].captured_ns) / 1e9 if last else 0.0
@@ -69,6 +75,21 @@ def judge(found: Contents, missing: list[FrameRow]) -> Verdict:
         problems=tuple(problems),
         ended=_ending(found, last, seconds, len(at_cut)),
     )
+
+
+def _untold(lines: list[FrameRow], gaps: list[GapLine]) -> int:
+    """How many indexes between two frames that follow each other are in no gap."""
+    untold = 0
+    for before, after in pairwise(lines):
+        reached = before.index + 1
+        if reached >= after.index:
+            continue
+        for gap in sorted(gaps, key=lambda gap: gap.first):
+            if gap.last >= reached and gap.first < after.index:
+                untold += max(gap.first - reached, 0)
+                reached = gap.last + 1
+        untold += max(after.index - reached, 0)
+    return untold
 
 
 def _ending(found: Contents, last: FrameRow | None, seconds: float, at_cut: int) -> str:

@@ -10,14 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from orapp.backlog import Backlog, RecordingLimits
 from orapp.chain import ChainWriter
 from orapp.errors import OrappError
 from orapp.events import EventLog
 from orapp.film import film_times
 from orapp.frames import Event
 from orapp.grab import FrameGrabber
+from orapp.recorded import read_recorded
 from orapp.session import SessionReader, SessionWriter, new_session_folder, session_head
 from orapp.sources import EndOfSource, open_source
+from orapp.sources.reel import open_reel
+from orapp.sources.transport import Transport
 from tests.sessions import (
     RATE_HZ,
     SOURCE,
@@ -147,7 +151,8 @@ def test_a_film_cut_at_any_byte_gives_its_whole_frames(copy):
         got = read(copy)
         assert all_same(got, wanted[: len(got)])
         with SessionReader(copy) as reader:
-            assert reader.frame_count == len(got)
+            assert reader.frame_count == len(wanted)  # closed: they must be there
+            assert reader.frame_count - reader.lost_at_end == len(got)
             told = reader.verify()
         assert told.frames == len(got)
         assert told.chain_ok
@@ -497,6 +502,7 @@ def test_a_picture_that_is_repeated_is_written_once(tmp_path):
     recorded = [replace(f, pixels=distinct[f.index // 3].pixels) for f in frames(12)]
     recorded += [replace(f, pixels=distinct[3].pixels) for f in frames(2, 3000)]  # minutes later
     writer = SessionWriter(tmp_path / "s", session_head(SOURCE))
+    writer.gap(12, 2999, "not recorded")
     for frame in recorded:
         writer.frame(frame)
     films = [film_times(tmp_path / "s" / f"frames-000{number}.mkv") for number in (0, 1)]
@@ -518,3 +524,82 @@ def test_a_repeat_of_another_picture_is_not_believed(tmp_path):
     with SessionReader(folder) as reader:
         sentence = "the chain does not hold: line 1 is not what a session holds"
         assert reader.verify().problems[0] == sentence
+
+
+def read_all(source):
+    while True:
+        source.read(1000)
+
+
+def test_a_gap_whose_own_line_was_not_written_is_not_forgotten():
+    backlog = Backlog(RecordingLimits(frames=2))
+    first, second, third, fourth = frames(4)
+    assert [backlog.put_frame(f) for f in (first, second, third)] == [True, True, False]
+    for _ in range(2):
+        backlog.first()
+        backlog.done()
+    assert backlog.put_frame(fourth)  # ends the gap: its line waits
+    backlog.first()  # the line of the gap, and the disk does not take it
+    assert backlog.give_up() == (third.index, fourth.index)
+
+
+@pytest.fixture
+def two_films(tmp_path, monkeypatch):
+    monkeypatch.setattr("orapp.session.FILM_S", 3)
+    folder = write_session(tmp_path / "two", 80)
+    assert len(sorted(folder.glob("frames-*.mkv"))) > 1
+    return folder
+
+
+@pytest.mark.parametrize("short", [False, True])
+def test_a_closed_session_without_the_end_of_its_last_film_is_damaged_at_every_door(
+    two_films, short
+):
+    film = sorted(two_films.glob("frames-*.mkv"))[-1]
+    if short:
+        film.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
+    else:
+        film.unlink()
+    with SessionReader(two_films) as reader:
+        assert reader.frame_count == 80
+        assert reader.lost_at_end == 80 - len(list(reader.frames()))
+        assert read_recorded(reader).ended.startswith("damaged: the last")
+    source = open_source(f"session:{two_films}", as_fast_as_possible=True)
+    source.open()
+    with pytest.raises(OrappError, match="is damaged"):
+        read_all(source)
+    source.close()
+    reel = open_reel(f"session:{two_films}")
+    with pytest.raises(OrappError, match="of its pictures are missing"):
+        list(reel.pictures(0))
+    reel.close()
+
+
+def test_frames_that_are_missing_without_a_gap_are_a_problem(tmp_path):
+    for told in (False, True):
+        writer = SessionWriter(tmp_path / str(told), session_head(SOURCE))
+        for frame in frames(12):
+            if frame.index not in (5, 6):
+                writer.frame(frame)
+            elif told:
+                writer.gap(frame.index, frame.index, "the disk is too slow")
+        writer.close("stopped by the user")
+    assert verdict(tmp_path / "True").whole
+    found = verdict(tmp_path / "False")
+    assert not found.whole
+    assert found.problems == ("2 frames are missing without a gap",)
+
+
+def test_a_jump_behind_the_last_whole_picture_ends_at_it(two_films):
+    film = sorted(two_films.glob("frames-*.mkv"))[-1]
+    film.unlink()
+    transport = Transport(open_reel(f"session:{two_films}"))
+    transport.open()
+    transport.pause()
+    transport.seek(79)
+    until = time.monotonic() + 60
+    while transport.read(200) is None:
+        assert time.monotonic() < until
+    whole = len(read(two_films))
+    assert transport.standing.place == whole - 1
+    transport.close()

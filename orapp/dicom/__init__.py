@@ -145,6 +145,12 @@ def _judge(session: SessionReader, done: Exported, deidentify: bool, job: _Expor
     """Notes what the user should know; raises OrappError if nothing was exported."""
     if done.frames == 0:
         raise OrappError("the session holds no frame that can be read", "choose another session")
+    if session.damage:
+        raise OrappError(
+            f"the session is damaged: {session.damage}", "run 'orapp session show' on it"
+        )
+    if not session.kinds.get("end"):
+        done.notes.append("the session was cut off: it was never closed")
     lost = session.frame_count - done.frames
     if lost > 0:
         done.notes.append(f"{lost} frames of the session can't be read and are missing")

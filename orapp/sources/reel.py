@@ -114,14 +114,22 @@ class SessionReel:
         """From the row `first` on, at the times at which they were captured."""
         rows = self.reader.rows
         place, began_ns = first, rows[0].captured_ns
+        given = 0
         for frame in self.reader.frames(first):
             while rows[place].index != frame.index:
                 place += 1
+            given += 1
             yield place, Picture(frame.pixels, (frame.captured_ns - began_ns) / 1e6)
         if self.reader.damage:
             raise OrappError(
                 f"'{self._name}' is damaged after frame {rows[-1].index}: the rest of it "
                 "can't be trusted",
+                "run 'orapp session show' on it",
+            )
+        lost = self.reader.frame_count - first - given
+        if lost > 0:
+            raise OrappError(
+                f"'{self._name}' is damaged: {lost} of its pictures are missing",
                 "run 'orapp session show' on it",
             )
 

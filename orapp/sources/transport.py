@@ -1,5 +1,6 @@
 """Replay: a recording as a source that can be paused, stepped, hurried and wound."""
 
+import sys
 import threading
 import time
 from collections import OrderedDict
@@ -226,6 +227,7 @@ class _Cutter:
         self._pictures: Iterator[tuple[int, Picture]] | None = None
         self._kept: OrderedDict[int, Picture] = OrderedDict()
         self._bytes = self._first = 0
+        self._nothing_from = sys.maxsize  # no picture is there or behind it
         self.last = -1
         """Place of the picture that was read last from the reel."""
         self.missing: set[int] = set()
@@ -246,7 +248,17 @@ class _Cutter:
         """
         if place in self._kept:
             return place, self._kept[place]
-        far = self._reel.starts_anywhere and place > self.last + FAR
+        try:
+            return self._find(place, until_ns, back)
+        except (EndOfSource, OrappError):
+            if not self.last < 0 < self._first:
+                raise
+            self._nothing_from = min(self._nothing_from, self._first)
+            self._wind(0)  # it was wound to where nothing is: find what is the last
+            return None
+
+    def _find(self, place: int, until_ns: int, back: int) -> tuple[int, Picture] | None:
+        far = self._reel.starts_anywhere and self.last + FAR < place < self._nothing_from
         if self._pictures is None or place <= self.last or far:
             self._wind(max(place - RUN_UP, 0) if 0 < back < RUN_UP else place)
         assert self._pictures is not None
@@ -259,9 +271,6 @@ class _Cutter:
             if time.monotonic_ns() > until_ns:
                 return None
         self._pictures = None
-        if self.last < 0 < self._first:  # wound to where nothing is: find what is the last
-            self._wind(0)
-            return None
         raise EndOfSource
 
     def _wind(self, first: int) -> None:
