@@ -1,0 +1,72 @@
+"""What is damaged or cut off is told at every door by which a session leaves; the real commands."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.exports import to_dicom
+from tests.sessions import write_session
+
+
+def orapp(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "orapp", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+
+
+@pytest.fixture
+def shortened(tmp_path):
+    """A session that was closed, and has lost its film since."""
+    folder = write_session(tmp_path / "archive" / "s", 60)
+    film = sorted(folder.glob("frames-*.mkv"))[-1]
+    film.write_bytes(film.read_bytes()[: film.stat().st_size // 3])
+    return folder
+
+
+def test_qa_calls_a_closed_session_with_lost_pictures_a_failed_run(
+    shortened, tmp_path, bright_model
+):
+    told = orapp(
+        *("qa", "run", shortened.parent, "--out", tmp_path / "out"),
+        *("--engine", "openvino", "--model", bright_model, "--no-pictures"),
+    )
+    assert told.returncode == 1, told.stdout + told.stderr
+    assert "is damaged" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_a_headless_replay_of_it_ends_with_the_sentence(shortened, bright_model):
+    told = orapp("replay", shortened, "--headless", "--model", bright_model)
+    assert told.returncode == 2
+    assert "of its pictures are missing" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_a_session_that_was_only_cut_off_is_replayed_to_its_end(tmp_path, bright_model):
+    folder = write_session(tmp_path / "s", 40, why=None)
+    told = orapp("replay", folder, "--headless", "--model", bright_model)
+    assert told.returncode == 0, told.stderr
+
+
+def test_a_broken_chain_is_not_exported(tmp_path):
+    folder = write_session(tmp_path / "s")
+    lines = (folder / "events.jsonl").read_text().splitlines(keepends=True)
+    line = json.loads(lines[-3])
+    lines[-3] = json.dumps(line | {"t": line["t"] + 1}) + "\n"
+    (folder / "events.jsonl").write_text("".join(lines))
+    told = orapp("export", folder, "--dicom", tmp_path / "out")
+    assert told.returncode == 2
+    assert "damaged" in told.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_export_of_a_session_that_was_cut_off_says_so(tmp_path):
+    folder = write_session(tmp_path / "s")
+    lines = (folder / "events.jsonl").read_text().splitlines(keepends=True)
+    assert json.loads(lines[-1])["kind"] == "end"
+    (folder / "events.jsonl").write_text("".join(lines[:-1]))
+    assert "cut off" in " ".join(to_dicom(folder, tmp_path / "out").notes)
