@@ -109,10 +109,10 @@ class Screen(_Table):
 class Rectangle(_Table):
     """A part of the picture, in shares of its width and height from its upper left corner."""
 
-    x: Share
-    y: Share
-    width: Share
-    height: Share
+    x: Annotated[Share, Field(lt=1)]
+    y: Annotated[Share, Field(lt=1)]
+    width: Annotated[Share, Field(gt=0)]
+    height: Annotated[Share, Field(gt=0)]
 
     def blank(self, pixels: Gray) -> None:
         """Blackens this part of (H, W) pixels, in place; a pixel that it touches goes."""

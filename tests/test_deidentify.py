@@ -224,3 +224,16 @@ def test_an_unreadable_profile_stops_it_before_anything_is_written(tmp_path):
     assert done.returncode == 2
     assert done.stderr.startswith("orapp: the profile 'room.toml' is wrong at export.blank.0")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("engine", "told"), [(f"{NAME} 1956-03-17", False), ("pfnet-lite", True)])
+def test_only_the_names_of_models_that_ship_leave(tmp_path, engine, told):
+    session = write_session(tmp_path / "s", pictures(3), outlined=[1], engine=engine)
+    with SessionReader(session) as reader:
+        export(reader, tmp_path / "out", deidentify=True, profile=SiteProfile())
+    files = sorted((tmp_path / "out").iterdir())
+    assert len(files) == 3
+    assert all(searched(path.read_bytes()) == [] for path in files)
+    outlines = pydicom.dcmread(tmp_path / "out" / "outlines-0001.dcm")
+    name = outlines.SegmentSequence[0].SegmentAlgorithmName
+    assert name == (engine if told else "unknown")

@@ -266,6 +266,7 @@ def test_a_flat_run_and_a_single_frame_are_pictures_too(tmp_path):
         ({"CineRate": 8}, [0, 125, 250, 375], 8),
         ({"RecommendedDisplayFrameRate": 4, "CineRate": 8}, [0, 250, 500, 750], 4),
         ({}, [0, 1000 / 15, 2000 / 15, 200], 15),
+        ({"FrameTimeVector": [0, 100, 90000, 100]}, [0, 100, 60100, 60200], 10),
         ({"FrameTimeVector": [0, 100]}, [0, 1000 / 15, 2000 / 15, 200], 15),
         ({"FrameTimeVector": [0, -5, 50, 50], "FrameTime": 40}, [0, 40, 80, 120], 25),
         ({"FrameTime": 1e12}, [0, 1000 / 15, 2000 / 15, 200], 15),

@@ -70,3 +70,38 @@ def test_an_export_of_a_session_that_was_cut_off_says_so(tmp_path):
     assert json.loads(lines[-1])["kind"] == "end"
     (folder / "events.jsonl").write_text("".join(lines[:-1]))
     assert "cut off" in " ".join(to_dicom(folder, tmp_path / "out").notes)
+
+
+def test_qa_follows_links_and_takes_a_session_without_its_head_for_broken(tmp_path, bright_model):
+    write_session(tmp_path / "elsewhere" / "s", 12)
+    archive = tmp_path / "archive"
+    headless = write_session(archive / "headless", 12)
+    (headless / "session.json").unlink()
+    (archive / "link").symlink_to(tmp_path / "elsewhere")
+    (archive / "link-back").symlink_to(archive)
+    told = orapp(
+        *("qa", "run", archive, "--out", tmp_path / "out"),
+        *("--engine", "openvino", "--model", bright_model, "--no-pictures"),
+    )
+    assert told.returncode == 1, told.stdout + told.stderr
+    rows = (tmp_path / "out" / "cases.csv").read_text().splitlines()
+    assert len(rows) == 3, rows  # the head line, the broken one, the linked one
+    assert all("session:" in row for row in rows[1:])
+
+
+def test_what_is_cut_off_or_there_twice_is_not_sent(tmp_path):
+    session = write_session(tmp_path / "s", 6)
+    out = tmp_path / "out"
+    to_dicom(session, out)
+    (run,) = out.glob("run-*.dcm")
+    (out / "again.dcm").write_bytes(run.read_bytes())
+    told = orapp("send", out, "ANY@127.0.0.1:1")
+    assert told.returncode == 2
+    assert "two files in 'out' are the same object" in told.stderr
+    (out / "again.dcm").unlink()
+    run.write_bytes(run.read_bytes()[:-3000])
+    told = orapp("send", out, "ANY@127.0.0.1:1")
+    assert told.returncode == 2
+    assert run.name in told.stderr
+    assert "Traceback" not in told.stderr
+    assert told.stderr.count("\n") == 1

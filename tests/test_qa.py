@@ -356,7 +356,7 @@ def wait_for_file(path):
     ("arguments", "sentence"),
     [
         (("run", "none.mkv", "--out", "out"), "'none.mkv' does not exist"),
-        (("run", "empty", "--out", "out"), "no session, video or DICOM run in what you gave"),
+        (("run", "empty", "--out", "out"), "no session, video or DICOM run in 'empty'"),
         (("run", "a.mkv", "--out", "a.mkv"), "can't be written"),
         (("run", "a.mkv", "--out", "out", "--model", "none"), "there is no model 'none'"),
         (("run", "a.mkv", "--out", "out", "--baseline", "empty"), "holds no finished results"),

@@ -64,3 +64,21 @@ def test_the_profile_that_ships_says_what_orapp_does_by_itself():
     said, known = tomllib.loads(shipped.read_text()), SiteProfile()
     assert set(said["keys"]) == set(known.keys.model_dump())
     assert set(said["replay_keys"]) == set(known.replay_keys.model_dump())
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("width", 0.0, "greater than 0"),
+        ("height", 0.0, "greater than 0"),
+        ("x", 1.0, "less than 1"),
+        ("y", 1.0, "less than 1"),
+    ],
+)
+def test_a_rectangle_that_covers_nothing_is_refused(tmp_path, key, value, sentence):
+    numbers = {"x": 0.0, "y": 0.0, "width": 0.5, "height": 0.1, key: value}
+    lines = "\n".join(f"{name} = {number}" for name, number in numbers.items())
+    path = tmp_path / "p.toml"
+    path.write_text(f"[[export.blank]]\n{lines}\n")
+    with pytest.raises(OrappError, match=sentence):
+        load_profile(path)

@@ -63,7 +63,7 @@ def report(
         number: of this object in its series, from 1.
     """
     groups = [
-        _region(run, image, place, seen, nth)
+        _region(run, image, place, seen, nth, engine_name(seen, study))
         for place, seen in frames
         for nth in range(len(seen.outlines))
     ] + [_measures(image, place, each) for place, each in measured]
@@ -105,7 +105,7 @@ def _content(groups: list[Any]) -> sr.MeasurementReport:
     )
 
 
-def _region(run: Run, image: Dataset, place: int, seen: Segmentation, nth: int) -> Any:
+def _region(run: Run, image: Dataset, place: int, seen: Segmentation, nth: int, engine: str) -> Any:
     outline = seen.outlines[nth]
     frame = sr.SourceImageForRegion(image.SOPClassUID, image.SOPInstanceUID, [place])
     region = sr.ImageRegion("POLYLINE", polyline(outline.points, run), frame)
@@ -114,7 +114,7 @@ def _region(run: Run, image: Dataset, place: int, seen: Segmentation, nth: int) 
         referenced_region=region,
         finding_type=Code(*FRACTURE),
         finding_sites=[sr.FindingSite(anatomic_location=Code(*VERTEBRA))],
-        algorithm_id=sr.AlgorithmIdentification(engine_name(seen), orapp.__version__),
+        algorithm_id=sr.AlgorithmIdentification(engine, orapp.__version__),
         measurements=list(_numbers(outline, seen)),
     )
 

@@ -16,6 +16,7 @@ from pydicom.uid import ExplicitVRLittleEndian, SegmentationStorage
 
 from orapp.dicom.runs import Run
 from orapp.dicom.study import Series, Study, code, new_uid
+from orapp.engines.trust import model_names
 from orapp.frames import Gray, Outline, Polygon, Segmentation
 
 ABNORMAL = ("49755003", "SCT", "Morphologically Abnormal Structure")
@@ -56,8 +57,13 @@ def segmented(run: Run, seen: dict[int, Segmentation]) -> list[tuple[int, Segmen
     return [(n, seen[index]) for n, index in numbered if index in seen and seen[index].outlines]
 
 
-def engine_name(seen: Segmentation) -> str:
-    """What computed it; a name that isn't plain is not passed on."""
+def engine_name(seen: Segmentation, study: Study) -> str:
+    """What computed it; a name that isn't plain is not passed on.
+
+    De-identified, only the name of a model that ships is: another may be a patient's.
+    """
+    if study.deidentified and seen.engine not in model_names():
+        return "unknown"
     return seen.engine if ENGINE_NAME.fullmatch(seen.engine) else "unknown"
 
 
@@ -88,7 +94,7 @@ def segmentation_object(
     made.PatientOrientation = image.PatientOrientation
     made.SegmentationType, made.LossyImageCompression = "BINARY", "00"
     made.BurnedInAnnotation = "NO"
-    made.SegmentSequence = Items([_segment(engine_name(frames[0][1]))])
+    made.SegmentSequence = Items([_segment(engine_name(frames[0][1], study))])
     _put_dimensions(made)
     shared = Item()
     shared.SegmentIdentificationSequence = Items([Item()])

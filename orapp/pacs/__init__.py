@@ -13,6 +13,7 @@ from pathlib import Path
 from pydicom import dcmread
 
 from orapp.errors import OrappError
+from orapp.sources.dicom_frames import check_whole
 
 logging.getLogger("pydicom").setLevel(logging.CRITICAL)  # it quotes values: a patient's, maybe
 Progress = Callable[[int, int], None]
@@ -50,14 +51,18 @@ def items_in(folder: Path) -> list[Item]:
     """The DICOM files of a folder, by name.
 
     Raises:
-        OrappError: there is none, or a file is none.
+        OrappError: there is none, a file is none or is cut off, or two are the same object.
     """
     if not folder.is_dir():
         raise OrappError(f"'{folder.name}' is no folder", "give the folder of an export")
     files = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
     if not files:
         raise OrappError(f"'{folder.name}' is empty", "give the folder of an export")
-    return [_item(path) for path in files]
+    items = [_item(path) for path in files]
+    if len({item.uid for item in items}) < len(items):
+        what = f"two files in '{folder.name}' are the same object"
+        raise OrappError(what, "send a folder that holds one export only")
+    return items
 
 
 def _item(path: Path) -> Item:
@@ -68,6 +73,12 @@ def _item(path: Path) -> Item:
     except Exception:  # pydicom raises many kinds on a broken file
         what = f"'{path.name}' is not a DICOM file"
         raise OrappError(what, "send a folder that holds an export only") from None
+    try:
+        check_whole(path)
+    except OrappError:
+        raise
+    except Exception:  # pydicom raises many kinds on a broken file
+        raise OrappError(f"'{path.name}' is broken", "export it again") from None
     return Item(path, *(str(uid) for uid in uids))
 
 

@@ -216,6 +216,16 @@ def _store_missing(
         progress(arrived, len(items))
 
 
+def _uncompressed(item: Item) -> Dataset:
+    try:
+        whole = dcmread(item.path)
+        whole.decompress(generate_instance_uid=False)
+    except Exception:  # decoders raise many kinds on broken pixels
+        what = f"'{item.path.name}' can't be decompressed, as the archive wants it"
+        raise OrappError(what, "export it again, with --uncompressed") from None
+    return whole
+
+
 def _store(item: Item, link: Association) -> int | None:
     """Sends one object; the archive's status, None if the connection broke."""
     taken = {
@@ -224,8 +234,7 @@ def _store(item: Item, link: Association) -> int | None:
     if (item.sop_class, item.syntax) in taken:
         what: Path | Dataset = item.path
     elif (item.sop_class, str(ExplicitVRLittleEndian)) in taken:
-        what = dcmread(item.path)
-        what.decompress(generate_instance_uid=False)
+        what = _uncompressed(item)
     else:
         known = UID(item.sop_class).name
         raise OrappError(f"the archive takes no {known}", "ask who runs it to allow that")

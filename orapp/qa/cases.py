@@ -15,6 +15,7 @@ DICOMS = frozenset({".dcm", ".dicom", ".ima"})
 PREAMBLE = 128
 MARK = b"DICM"
 SESSION = "session.json"
+REMAINS = ("events.jsonl", "frames-0000.mkv")
 RESULTS = "qa.json"
 MAPPING = "cases.csv"
 SHORTEST = 5
@@ -63,19 +64,19 @@ def find_cases(paths: Sequence[Path]) -> list[Case]:
     Files of other kinds are left out, but one that is named itself is always taken.
 
     Raises:
-        OrappError: a path does not exist, or there is no run at all.
+        OrappError: a path does not exist, a folder can't be read, or a path holds no run.
     """
     found: dict[str, str] = {}
     for root in paths:
         if not root.exists():
             raise OrappError(f"'{root.name}' does not exist", "check the path")
-        for path, kind in _runs(root.resolve()):
+        runs = list(_runs(root.resolve()))
+        if not runs:
+            what = f"there is no session, video or DICOM run in '{root.name}'"
+            raise OrappError(what, "check the paths")
+        for path, kind in runs:
             name = str(path.relative_to(root.resolve())) if path != root.resolve() else path.name
             found.setdefault(f"{kind}:{path}", name)
-    if not found:
-        raise OrappError(
-            "there is no session, video or DICOM run in what you gave", "check the paths"
-        )
     return [Case(n, name, uri) for n, (uri, name) in enumerate(found.items(), 1)]
 
 
@@ -83,14 +84,25 @@ def _runs(root: Path) -> Iterator[tuple[Path, str]]:
     if root.is_file():
         yield root, _kind(root) or "file"
         return
-    for folder, below, files in os.walk(root):
+    seen: set[Path] = set()
+    for folder, below, files in os.walk(root, onerror=_unreadable, followlinks=True):
         here = Path(folder)
         below.sort()
-        if SESSION in files:
+        if here.resolve() in seen:  # a link that leads back
+            below.clear()
+            continue
+        seen.add(here.resolve())
+        if {SESSION, *REMAINS} & set(files):  # without its head it is a broken session, no video
             below.clear()
             yield here, "session"
             continue
         yield from _runs_of_files([here / f for f in sorted(files) if not f.startswith(".")], here)
+
+
+def _unreadable(error: OSError) -> None:
+    name = Path(str(error.filename or "a folder")).name
+    why = (error.strerror or "unknown reason").lower()
+    raise OrappError(f"the folder '{name}' can't be read ({why})", "check its permissions")
 
 
 def _runs_of_files(files: list[Path], folder: Path) -> Iterator[tuple[Path, str]]:

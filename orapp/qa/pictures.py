@@ -78,7 +78,7 @@ def side_by_side(
 
 
 def _view(polygons: Sequence[Polygon], size: tuple[int, int]) -> tuple[int, int, int]:
-    """Upper left corner and side of the square to show, in frame pixels; it may reach outside."""
+    """Upper left corner and side of the square to show, in frame pixels; inside where it fits."""
     height, width = size
     shorter = min(height, width)
     if not polygons:
@@ -88,6 +88,10 @@ def _view(polygons: Sequence[Polygon], size: tuple[int, int]) -> tuple[int, int,
     low, high = points.min(0), points.max(0)
     side = int(max((high - low).max() * (1 + 2 * MARGIN), LEAST_VIEW * shorter))
     x, y = ((low + high) / 2 - side / 2).round().astype(int).tolist()
+    if side <= width:
+        x = min(max(x, 0), width - side)
+    if side <= height:
+        y = min(max(y, 0), height - side)
     return x, y, side
 
 

@@ -180,8 +180,8 @@ def _times_ms(head: Dataset, frames: int) -> list[float]:
     vector = head.get("FrameTimeVector")
     if isinstance(vector, MultiValue) and len(vector) == frames:
         steps = np.array([0.0, *(float(step) for step in vector[1:])])
-        if np.isfinite(steps).all() and ((steps >= 0) & (steps <= LONGEST_FRAME_MS)).all():
-            return [float(time_ms) for time_ms in np.cumsum(steps)]
+        if np.isfinite(steps).all() and (steps >= 0).all():
+            return [float(time_ms) for time_ms in np.cumsum(np.minimum(steps, LONGEST_FRAME_MS))]
     step = number(head, "FrameTime")
     if not step or not 0 < step <= LONGEST_FRAME_MS:
         step = 1000 / _rate_hz(head)

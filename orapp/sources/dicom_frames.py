@@ -80,6 +80,14 @@ def read_header(path: Path) -> Dataset:
     return head
 
 
+def check_whole(path: Path) -> None:
+    """Raises OrappError if pixels of 8 bits or more are cut off or broken in a file."""
+    with BoundedFile(path) as file:
+        head = dcmread(file, stop_before_pixels=True, defer_size=DEFER_BYTES)
+        if "Rows" in head and int(head.get("BitsAllocated") or 0) >= 8:
+            _check_pixels(file, head, path.name)
+
+
 def _is_past_meta(tag: BaseTag, vr: str | None, length: int) -> bool:  # noqa: ARG001
     return tag.group != 2
 
