@@ -72,6 +72,15 @@ def overlay_for(
     )
 
 
+def still_shown(then: Signal, now: Signal) -> bool:
+    """Whether a picture that came with one signal is what is shown under another.
+
+    X-ray on and hold are told a moment after the frame that brings them; an outline must not blink
+    for that. After anything else the picture is of before.
+    """
+    return now is then or {now, then} <= set(_SHOWS_AN_EXPOSURE)
+
+
 def _may_age(
     frame: Frame,
     segmentation: Segmentation,

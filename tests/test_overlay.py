@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orapp.frames import Frame, Outline, Overlay, OverlayStyle, Segmentation, Signal, read_only
-from orapp.overlay import OverlayRules, SceneStart, overlay_for
+from orapp.overlay import OverlayRules, SceneStart, overlay_for, still_shown
 
 MS = 1_000_000
 LIVE = OverlayRules("live")
@@ -148,6 +148,13 @@ def test_a_view_that_moves_as_a_whole_is_a_new_scene(dx, dy, is_new):
         cv2.line(pixels, (0, 0), (60 + 30 * index, 150), 10, 9)  # a trocar on its way
         scene.see(Frame(index, read_only(pixels), 5000 + index, index))
     assert scene.since_ns == (5005 if is_new else 5000)
+
+
+@pytest.mark.parametrize("then", list(Signal))
+@pytest.mark.parametrize("now", list(Signal))
+def test_a_picture_outlives_no_change_of_the_signal_but_between_x_ray_and_hold(then, now):
+    exposing = {Signal.XRAY_ON, Signal.HOLD}
+    assert still_shown(then, now) == (then is now or {then, now} == exposing)
 
 
 def test_a_signal_that_comes_back_is_a_new_scene():

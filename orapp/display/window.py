@@ -27,7 +27,7 @@ from orapp.display.wake import Wake
 from orapp.display.words import Moment, words_for
 from orapp.frames import Frame, Overlay, OverlayStyle, Polygon, Segmentation, Signal
 from orapp.live import LiveSession
-from orapp.overlay import overlay_for
+from orapp.overlay import overlay_for, still_shown
 from orapp.scene import FROZEN_NS
 from orapp.settings import SiteProfile
 
@@ -195,7 +195,8 @@ class SurgeonWindow(QWidget):
         """Whether there is a picture, and the signal is still what it was when it came."""
         if self.session is None or self.view.frame is None:
             return False
-        return self.session.signal is self.view.frame.signal or self.session.ended
+        now, then = self.session.signal, self.view.frame.signal
+        return still_shown(then, now) or self.session.ended
 
     def _paint(self, new: bool = False) -> None:
         """One decision, one painting, one stamp."""
