@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from orapp.errors import OrappError
+from orapp.pacs import items_in
 from tests.exports import to_dicom
 from tests.sessions import write_session
 
@@ -105,3 +107,15 @@ def test_what_is_cut_off_or_there_twice_is_not_sent(tmp_path):
     assert run.name in told.stderr
     assert "Traceback" not in told.stderr
     assert told.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9, 0.99])
+@pytest.mark.parametrize("name", ["run-0001.dcm", "outlines-0001.dcm", "measures-0001.dcm"])
+def test_no_object_that_is_cut_off_is_sent(tmp_path, name, share):
+    out = tmp_path / "out"
+    to_dicom(write_session(tmp_path / "s", 6), out)
+    assert len(items_in(out)) == 3
+    whole = (out / name).read_bytes()
+    (out / name).write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(OrappError, match=f"'{name}' is (cut off|broken|not a DICOM file)"):
+        items_in(out)

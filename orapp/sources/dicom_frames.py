@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
+from pydicom.dataelem import RawDataElement
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_dataset, read_preamble
 from pydicom.pixels.decoders.base import get_decoder
@@ -81,11 +82,24 @@ def read_header(path: Path) -> Dataset:
 
 
 def check_whole(path: Path) -> None:
-    """Raises OrappError if pixels of 8 bits or more are cut off or broken in a file."""
+    """Raises OrappError if an image, a segmentation or a report is cut off or broken."""
     with BoundedFile(path) as file:
         head = dcmread(file, stop_before_pixels=True, defer_size=DEFER_BYTES)
         if "Rows" in head and int(head.get("BitsAllocated") or 0) >= 8:
             _check_pixels(file, head, path.name)
+            return
+    whole = dcmread(path)
+    for tag in whole.keys():  # noqa: SIM118 - iterating itself would decode each element
+        found = whole.get_item(tag)
+        stated = found.length if isinstance(found, RawDataElement) else UNDEFINED
+        if stated != UNDEFINED and len(found.value or b"") != stated:
+            raise _cut(path.name)
+    if "Rows" in whole:
+        bits = int(whole.Rows) * int(whole.Columns) * frame_count(whole)
+        if len(whole.get("PixelData") or b"") < -(-bits // 8):
+            raise _cut(path.name)
+    elif "ContentSequence" not in whole:
+        raise _cut(path.name)
 
 
 def _is_past_meta(tag: BaseTag, vr: str | None, length: int) -> bool:  # noqa: ARG001
