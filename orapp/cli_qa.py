@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from orapp.engines import EngineSpec
 from orapp.errors import OrappError
+from orapp.settings import load_profile
 
 if TYPE_CHECKING:
     from orapp.qa.compare import Comparison
@@ -43,6 +44,9 @@ TolerancesFile = Annotated[
 Pictures = Annotated[
     bool, typer.Option("--pictures/--no-pictures", help="Draw the worst frames into the report")
 ]
+Profile = Annotated[
+    Path | None, typer.Option(help="Site profile, TOML: [export] blank is blackened in pictures")
+]
 
 
 @app.command()
@@ -66,6 +70,7 @@ def run(
         bool, typer.Option("--resume/--fresh", help="Keep runs that are done, or do all again")
     ] = True,
     pictures: Pictures = True,
+    profile: Profile = None,
 ) -> None:
     """Segment every frame of every run; exit code 1 if a run fails or differs too much."""
     from orapp.qa.report import read_side
@@ -73,6 +78,7 @@ def run(
     from orapp.qa.run import Plan, run_qa
     from orapp.qa.tolerances import load_tolerances
 
+    load_profile(profile)  # what is wrong with it is told before the work, not after
     limits = load_tolerances(tolerances)
     if baseline is not None:
         read_run(baseline)  # what is wrong with it is told before the work, not after
@@ -85,7 +91,7 @@ def run(
         task = progress.add_task("runs", total=None)
         done = run_qa(plan, lambda _, total: progress.update(task, advance=1, total=total))
     _print_speed(done.speed)
-    _finish(read_side(out), baseline, limits, out, pictures)
+    _finish(read_side(out), baseline, limits, out, pictures, profile)
 
 
 @app.command()
@@ -95,13 +101,14 @@ def compare(
     out: Out,
     tolerances: TolerancesFile = None,
     pictures: Pictures = True,
+    profile: Profile = None,
 ) -> None:
     """Compare two results folders; needs no engine."""
     from orapp.qa.report import read_side
     from orapp.qa.tolerances import load_tolerances
 
     limits = load_tolerances(tolerances)
-    _finish(read_side(candidate), reference, limits, out, pictures)
+    _finish(read_side(candidate), reference, limits, out, pictures, profile)
 
 
 @app.command()
@@ -110,12 +117,13 @@ def report(
     baseline: Baseline = None,
     tolerances: TolerancesFile = None,
     pictures: Pictures = True,
+    profile: Profile = None,
 ) -> None:
     """Write report.html into a results folder again."""
     from orapp.qa.report import read_side
     from orapp.qa.tolerances import load_tolerances
 
-    _finish(read_side(results), baseline, load_tolerances(tolerances), results, pictures)
+    _finish(read_side(results), baseline, load_tolerances(tolerances), results, pictures, profile)
 
 
 def _print_speed(speed: "Speed") -> None:
@@ -132,7 +140,12 @@ def _print_speed(speed: "Speed") -> None:
 
 
 def _finish(
-    ours: "Side", baseline: Path | None, limits: "Tolerances", out: Path, pictures: bool
+    ours: "Side",
+    baseline: Path | None,
+    limits: "Tolerances",
+    out: Path,
+    pictures: bool,
+    profile: Path | None,
 ) -> None:
     """Compares, writes the report, prints the verdict; exit code 1 where it is not good."""
     from orapp.files import check_writable
@@ -146,7 +159,8 @@ def _finish(
         comparison = compare_results(baseline, ours.folder, limits)
         reference = read_side(baseline)
         write_record(out / "comparison.json", comparison)
-    write_report(out / REPORT, ours, reference, comparison, pictures)
+    blank = load_profile(profile).export.blank
+    write_report(out / REPORT, ours, reference, comparison, pictures, blank)
     _print_failed(ours, comparison)
     print(f"{verdict_words(ours, comparison)}; see {out / REPORT}")
     if not passed(ours, comparison):

@@ -168,3 +168,29 @@ def test_pictures_of_runs_that_are_gone_are_black_and_not_missing(compared, tmp_
     comparison = compare_results(old, new, load_tolerances(None))
     write_report(tmp_path / "report.html", read_side(new), read_side(old), comparison)
     assert (tmp_path / "report.html").read_text().count("data:image/png") == 2
+
+
+def test_what_the_profile_blanks_is_black_in_the_report(compared, tmp_path):
+    import base64
+
+    room = tmp_path / "room.toml"
+    room.write_text("[export]\nblank = [{x = 0, y = 0, width = 1, height = 1}]\n")
+    old, out = compared.parent.with_name("out0"), tmp_path / "out"
+    done = qa("compare", old, compared.parent, "--out", out, "--profile", room)
+    assert (done.returncode, done.stderr) == (1, "")
+    text = (out / "report.html").read_text()
+    assert "pieces of the patients' X-rays" in html.unescape(text)
+    pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', text)
+    assert len(pictures) == 2
+    for data in pictures:
+        seen = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)
+        assert seen[:, : seen.shape[0]].max() == 0
+        assert seen[:, -seen.shape[0] :].max() > 100  # the outlines are still drawn
+
+
+def test_a_wrong_profile_is_told_before_the_work(compared, tmp_path):
+    room = tmp_path / "room.toml"
+    room.write_text("[export]\nblank = [{x = 0, y = 0, width = 0, height = 1}]\n")
+    done = qa("run", compared.parent, "--out", tmp_path / "out", "--profile", room)
+    assert done.returncode == 2
+    assert "wrong at export.blank.0.width" in done.stderr

@@ -17,6 +17,7 @@ from orapp.outline import dense
 from orapp.qa.case import pictures_of
 from orapp.qa.cases import Case
 from orapp.qa.results import FrameResult, read_frames
+from orapp.settings import Rectangle
 
 Colour = NDArray[np.uint8]
 SIDE = 440
@@ -37,15 +38,27 @@ def frame_of(folder: Path, number: int) -> FrameResult | None:
         return next(islice(frames, number, None), None)
 
 
-def picture_at(case: Case | None, number: int) -> Gray | None:
-    """A picture of a case, by its number; None if the file isn't at hand any more."""
+def picture_at(case: Case | None, number: int, blank: Sequence[Rectangle] = ()) -> Gray | None:
+    """A picture of a case, by its number; None if the file isn't at hand any more.
+
+    Args:
+        case: whose.
+        number: of the frame, from 0.
+        blank: where text is burned in: blackened.
+    """
     if case is None:
         return None
     try:
         with closing(pictures_of(case)) as pictures:
-            return next(islice(pictures, number, None), None)
+            found = next(islice(pictures, number, None), None)
     except (OrappError, OSError):
         return None
+    if found is None or not blank:
+        return found
+    clean = found.copy()
+    for rectangle in blank:
+        rectangle.blank(clean)
+    return clean
 
 
 def side_by_side(

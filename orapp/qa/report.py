@@ -1,6 +1,6 @@
 """The report: one HTML file that opens anywhere, tells the verdict first, and names nobody."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from orapp.qa.pictures import frame_of, picture_at, side_by_side
 from orapp.qa.plots import Plot, histogram
 from orapp.qa.results import RunRecord, Summary, read_run, read_summary
 from orapp.qa.table import cases_table
+from orapp.settings import Rectangle
 
 REPORT = "report.html"
 PURPOSE = "research use only, not a medical device"
@@ -65,6 +66,7 @@ def write_report(
     reference: Side | None = None,
     comparison: Comparison | None = None,
     pictures: bool = True,
+    blank: Sequence[Rectangle] = (),
 ) -> None:
     """Writes the report of a run, or of a comparison of two.
 
@@ -74,6 +76,7 @@ def write_report(
         reference: what it was compared with, if it was.
         comparison: of the two; None without a reference.
         pictures: draw the worst frames; this reads the runs' files again, where they still are.
+        blank: where text is burned in, of the site profile: blackened in them.
 
     Raises:
         OrappError: it can't be written.
@@ -86,7 +89,7 @@ def write_report(
         *_compared(ours, reference),
         *(_tolerances(comparison) if comparison else []),
         *_failed(ours, comparison),
-        *(_pictures(ours, reference, comparison) if pictures else []),
+        *(_pictures(ours, reference, comparison, blank) if pictures else []),
         *_plots(ours, reference, comparison),
         node("h2", "All runs"),
         node("p", "A click on a column's head sorts by it. Which file a run is, "
@@ -225,7 +228,12 @@ def _failed(ours: Side, comparison: Comparison | None) -> list[Node]:
     return [part for part in parts if part is not None]
 
 
-def _pictures(ours: Side, reference: Side | None, comparison: Comparison | None) -> list[Node]:
+def _pictures(
+    ours: Side,
+    reference: Side | None,
+    comparison: Comparison | None,
+    blank: Sequence[Rectangle],
+) -> list[Node]:
     cases = {case.number: case for case in read_mapping(ours.folder)}
     if comparison is None or reference is None:
         chosen = _restless(ours)
@@ -239,12 +247,12 @@ def _pictures(ours: Side, reference: Side | None, comparison: Comparison | None)
         if reference is not None and pair.reference_number is not None:
             old = frame_of(reference.folder / f"run-{pair.reference_number:04d}", number)
         new = frame_of(ours.folder / pair.label, number)
-        picture = side_by_side(picture_at(cases.get(pair.number), number), old, new)
+        picture = side_by_side(picture_at(cases.get(pair.number), number, blank), old, new)
         figures.append(_figure(pair, number, picture))
     if not figures:
         return []
     legend = node(
-        "p", about + " ",
+        "p", about + " These are pieces of the patients' X-rays. ",
         *([node("span", "Baseline: blue, dashed. ", class_="reference")] if comparison else []),
         node("span", "This run: orange.", class_="candidate"),
     )  # fmt: skip
