@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from orapp import barcode
 from orapp.errors import OrappError, SignalLost
 from orapp.frames import Gray, read_only
 from orapp.sources import EndOfSource, Picture, SourceFormat
@@ -29,6 +30,7 @@ from orapp.sources.spine import (
     load_layers,
     shipped_poses,
 )
+from orapp.sources.values import number, switch, whole, word
 
 FAULTS = {"unplug": 2.0, "freeze": 6.0, "black": 2.0, "stall": 2.0, "resize": 1e9}
 """Kinds of fault, and how many seconds each lasts unless `@START-END` says otherwise."""
@@ -59,6 +61,7 @@ class Options:
         seconds: length of the run; 0 is endless.
         hold: False keeps the pedal down all the time.
         trocar: False leaves the instrument out.
+        code: True draws the video frame's number into it (`barcode.py`).
     """
 
     scene: str = "fracture"
@@ -69,42 +72,8 @@ class Options:
     seconds: float = 0.0
     hold: bool = True
     trocar: bool = True
+    code: bool = False
     faults: tuple[Fault, ...] = field(default=())
-
-
-def _number(low: float, high: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = float("nan")
-        if not low <= value <= high:
-            raise ValueError(f"a number from {low:g} to {high:g}")
-        return value
-
-    return parse
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not text.isdecimal() or not low <= int(text) <= high:
-            raise ValueError(f"a whole number from {low} to {high}")
-        return int(text)
-
-    return parse
-
-
-def _word(*words: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in words:
-            raise ValueError(" or ".join(words))
-        return text
-
-    return parse
-
-
-def _switch(text: str) -> bool:
-    return _word("on", "off")(text) == "on"
 
 
 def _faults(text: str) -> tuple[Fault, ...]:
@@ -127,14 +96,15 @@ def _fault(text: str) -> Fault:
 
 
 PARSERS: dict[str, Callable[[str], object]] = {
-    "scene": _word("fracture", "healthy"),
-    "seed": _whole(0, 2**31),
-    "rate": _number(0.5, 60),
-    "video": _number(0, 120),
-    "size": _whole(128, 2160),
-    "seconds": _number(0, 86400),
-    "hold": _switch,
-    "trocar": _switch,
+    "scene": word("fracture", "healthy"),
+    "seed": whole(0, 2**31),
+    "rate": number(0.5, 60),
+    "video": number(0, 120),
+    "size": whole(128, 2160),
+    "seconds": number(0, 86400),
+    "hold": switch,
+    "trocar": switch,
+    "code": switch,
     "fault": _faults,
 }
 
@@ -157,6 +127,10 @@ def parse_options(uri: str) -> Options:
         raise OrappError(
             f"video={options.video:g} is not a multiple of rate={options.rate:g}",
             "choose one, such as video=60 with rate=15",
+        )
+    if options.code and options.size < barcode.LEAST_SIDE:
+        raise OrappError(
+            f"size={options.size} is too small for a code", f"choose {barcode.LEAST_SIDE} or more"
         )
     return options
 
@@ -381,6 +355,8 @@ class SimulatedSource:
             pixels[:] = 0
         else:
             self._burn(pixels, t)
+        if self._options.code:
+            barcode.draw(pixels, self._index)
         if self._fault("resize", t):
             side = self._options.size * 5 // 8
             pixels = np.asarray(cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA))
