@@ -196,7 +196,7 @@ def explain(
 
     from orapp.engines.torch import TorchEngine
     from orapp.files import check_writable, replace_file
-    from orapp.segment import shrink
+    from orapp.shrink import shrink
     from orapp.stills import PngSource
 
     check_writable(out)

@@ -75,7 +75,10 @@ class LiveSession:
             on_segmented=self._segmented,
             limits=WorkerLimits(overtaken_is_late=self.rules.mode == "paired"),
         )
-        watchers = [self._scene.see, self.frames.put, self.worker.offer, self._record]
+        # The engine first: a copy and a word to it, while waking the display costs the lock.
+        watchers = [self.worker.offer, self.frames.put, self._record]
+        if self.rules.mode == "live":  # paired outlines ask for no scene
+            watchers.insert(1, self._scene.see)
         self.grabber = FrameGrabber(source, watchers, self.events, on_signal=news)
         self._running = ExitStack()
         self._started_ns = self._stopped_ns = 0
@@ -154,7 +157,7 @@ class LiveSession:
 
     @property
     def scene_since_ns(self) -> int:
-        """Capture stamp of the first frame of the present scene, for `overlay_for`."""
+        """Capture stamp of the first frame of the present scene, for `overlay_for`; live mode."""
         return self._scene.since_ns
 
     def no_view_s(self, now_ns: int) -> float | None:

@@ -16,6 +16,8 @@ EVEN_PX = 0.9
 """Blur before the contour is followed, network pixels: a steep map has the stairs of its grid."""
 SMOOTH_PX = 0.08
 """Points that lie this close to the line between their neighbours are left out, network pixels."""
+_RIGHT, _DOWN = np.array([-1, 0, 1] * 3), np.repeat([-1, 0, 1], 3)
+_SOBEL = np.array([[-1, 0, 1, -2, 0, 2, -1, 0, 1], [-1, -2, -1, 0, 0, 0, 1, 2, 1]]).T / 8
 
 
 def find_outlines(
@@ -34,9 +36,7 @@ def find_outlines(
         frame, so that x_frame = (x_map + 0.5) * W / w - 0.5, as cv2.INTER_AREA shrinks.
     """
     level = max(threshold * 255, 0.5)
-    inside = (probability >= level).astype(np.uint8)
-    _, pieces, stats, _ = cv2.connectedComponentsWithStats(inside, connectivity=8)
-    labels = np.asarray(pieces, np.int32)
+    labels, stats = _pieces((probability >= level).astype(np.uint8))
     sizes = stats[1:, cv2.CC_STAT_AREA]
     least = max(min_area * probability.size, 3.0)
     order = np.argsort(-sizes, kind="stable")[:MOST]
@@ -46,6 +46,22 @@ def find_outlines(
         if sizes[k] >= least
     ]
     return tuple(outline for outline in found if outline is not None)
+
+
+def _pieces(inside: Gray) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Connected pieces of a mask: labels (h, w), and OpenCV's statistics, the ground's first.
+
+    Looked for in the part of the mask that holds something: that is small, and the search is slow.
+    """
+    x, y, w, h = cv2.boundingRect(inside)
+    labels = np.zeros(inside.shape, np.int32)
+    if w == 0:
+        return labels, np.zeros((1, 5), np.int32)
+    part = slice(y, y + h), slice(x, x + w)
+    _, pieces, stats, _ = cv2.connectedComponentsWithStats(inside[part], connectivity=8)
+    labels[part] = pieces
+    stats[:, [cv2.CC_STAT_LEFT, cv2.CC_STAT_TOP]] += (x, y)
+    return labels, np.asarray(stats, np.int32)
 
 
 def mask_of(polygons: Iterable[Polygon], size: tuple[int, int]) -> Gray:
@@ -109,12 +125,14 @@ def _follow(patch: Polygon, level: float) -> Polygon | None:
 
 
 def _to_level(fine: Polygon, pixels: NDArray[np.integer], level: float) -> NDArray[np.float64]:
-    """One Newton step from the contour's pixels, which lie inside, to the level itself."""
-    slope_x = cv2.Sobel(fine, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
-    slope_y = cv2.Sobel(fine, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
-    at = pixels[:, 1], pixels[:, 0]
-    slope = np.stack([slope_x[at], slope_y[at]], axis=1).astype(np.float64)
+    """One Newton step from the contour's pixels, which lie inside, to the level itself.
+
+    The patch has a border below the level, so that each of them has neighbours all around.
+    """
+    x, y = pixels[:, 0], pixels[:, 1]
+    around = fine[y[:, None] + _DOWN, x[:, None] + _RIGHT].astype(np.float64)
+    slope = around @ _SOBEL
     steep = np.maximum((slope**2).sum(1), 1e-6)
-    step = slope * ((level - fine[at]) / steep)[:, None]
+    step = slope * ((level - around[:, 4]) / steep)[:, None]
     length = np.linalg.norm(step, axis=1, keepdims=True)
     return np.asarray(step / np.maximum(length, 1.0))

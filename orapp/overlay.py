@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orapp.frames import Frame, Overlay, OverlayStyle, Segmentation, Signal
+from orapp.shrink import shrink
 
 _SHOWS_AN_EXPOSURE = (Signal.XRAY_ON, Signal.HOLD)
 _CUT_LEVELS = 32.0
@@ -120,7 +121,7 @@ class SceneStart:
         signal, self._signal = self._signal, frame.signal
         if frame.repeat and signal in _SHOWS_AN_EXPOSURE and frame.signal in _SHOWS_AN_EXPOSURE:
             return
-        small = cv2.resize(frame.pixels, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+        small = shrink(frame.pixels, (_SIDE, _SIDE))
         seen = small.astype(np.float32)
         size, self._size = self._size, frame.pixels.shape
         is_new = signal not in _SHOWS_AN_EXPOSURE or size != self._size

@@ -8,6 +8,7 @@ import numpy as np
 from orapp.engines import Engine, EngineIdentity, Inference
 from orapp.frames import Frame, Gray, Outline, Segmentation, read_only
 from orapp.outline import find_outlines
+from orapp.shrink import shrink
 
 LEAST_DEVIATION = 4.0
 """A picture with less contrast than this (grey levels) is no view: a blank screen, a cap."""
@@ -22,7 +23,7 @@ class Segmenter:
         self._engine = engine
 
     def segment(self, frame: Frame) -> Segmentation:
-        """Segments one frame: resize (INTER_AREA), infer, outline.
+        """Segments one frame: shrink, infer, outline.
 
         A picture that shows no spine gets no outline, and a score of 0. One in which the model
         sees no fracture as a whole gets no outline either, whatever single pixels say.
@@ -62,16 +63,9 @@ def outlines_of(
     return find_outlines(seen.probability, identity.threshold, identity.min_area, size)
 
 
-def shrink(pixels: Gray, size: tuple[int, int]) -> Gray:
-    """The picture at the network's size (h, w); the one resize for all engines."""
-    larger = size[0] > pixels.shape[0] or size[1] > pixels.shape[1]
-    how = cv2.INTER_LINEAR if larger else cv2.INTER_AREA
-    return np.asarray(cv2.resize(pixels, (size[1], size[0]), interpolation=how), np.uint8)
-
-
 def can_be_view(small: Gray) -> bool:
     """False for a picture that is nearly uniform or nearly all black and white."""
-    counts = np.bincount(small.ravel(), minlength=256)
+    counts = cv2.calcHist([small], [0], None, [256], [0, 256]).ravel().astype(np.int64)
     grey = np.arange(256)
     mean = float(counts @ grey) / small.size
     deviation = float(np.sqrt(counts @ (grey - mean) ** 2 / small.size))

@@ -5,7 +5,8 @@ import pytest
 
 from orapp.engines import EngineSpec, open_engine
 from orapp.frames import Frame
-from orapp.segment import Segmenter, shrink
+from orapp.segment import Segmenter
+from orapp.shrink import shrink
 from orapp.sources.simulated import SimulatedRun, parse_options
 from tools.evaluate_demo import cases, summary
 from tools.others import draw_other

@@ -22,7 +22,8 @@ from orapp.frames import Gray
 from orapp.pfnet.export import answer, export
 from orapp.pfnet.network import PFNet
 from orapp.pfnet.variants import NETWORKS
-from orapp.segment import outlines_of, shrink
+from orapp.segment import outlines_of
+from orapp.shrink import shrink
 from orapp.sources.simulated import SimulatedRun, parse_options
 from tools.others import draw_other
 from tools.pictures import read_index, read_picture

@@ -27,7 +27,7 @@ from rich.progress import track
 from orapp.engines.trust import MANIFEST, Manifest, load_manifest, read_checked
 from orapp.errors import OrappError
 from orapp.pfnet.export import form_lines
-from orapp.segment import shrink
+from orapp.shrink import shrink
 from orapp.sources.simulated import SimulatedRun, parse_options
 
 FRAMES = Path(__file__).parent.parent / "calibration" / "int8" / "frames.csv"

@@ -38,8 +38,9 @@ from orapp.qa.results import (
     write_record,
 )
 from orapp.scene import same_exposure
-from orapp.segment import Segmenter, shrink
+from orapp.segment import Segmenter
 from orapp.session import SessionReader
+from orapp.shrink import shrink
 from orapp.sources import SourceFormat, open_source
 from orapp.walk import frames_of, walk
 

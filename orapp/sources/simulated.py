@@ -281,6 +281,7 @@ class SimulatedSource:
         self._shown: tuple[int, Gray] | None = None
         self._last: Gray | None = None
         self._started_ns = 0
+        self._ahead_ms = 0.0
 
     def open(self) -> SourceFormat:
         """Starts the run, or joins it again after an unplug; the run's clock never stops."""
@@ -306,7 +307,9 @@ class SimulatedSource:
         t = self._index / self._rate
         if self._options.seconds and t >= self._options.seconds:
             raise EndOfSource
-        picture = self._picture(t)
+        if not self._pace.wait_until(t * 1000 - self._ahead_ms, timeout_ms):
+            return None
+        picture = self._made(t)
         if not self._pace.wait_until(t * 1000, timeout_ms):
             return None
         if self._fault("unplug", t):
@@ -337,13 +340,21 @@ class SimulatedSource:
 
     def _prepare(self) -> None:
         """The first picture before the clock starts, so that it is in time."""
-        self._exposure(0)
+        self._made(0)
 
     def _exposure(self, number: int) -> Gray:
         assert self._run is not None
         if self._shown is None or self._shown[0] != number:
             self._shown = number, self._run.picture(number)
         return self._shown[1]
+
+    def _made(self, t: float) -> Gray:
+        """The picture for a time, begun as late as it may: the engine has the last one now."""
+        begun_ns = time.monotonic_ns()
+        picture = self._picture(t)
+        took_ms = (time.monotonic_ns() - begun_ns) / 1e6
+        self._ahead_ms = max(1.5 * took_ms, 0.9 * self._ahead_ms)
+        return picture
 
     def _picture(self, t: float) -> Gray:
         """What the video shows at a time of the run: made ahead, so that reading is prompt."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from orapp.engines import EngineSpec
 from orapp.errors import OrappError
 from orapp.frames import Frame
-from orapp.worker.messages import Done, Failed, Job, Ready
+from orapp.worker.messages import Done, Failed, Job, Ready, packed
 from orapp.worker.slots import Desk, FrameReader
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def run_child(
     failure = _work(pipe, generation, spec, desk)
     try:
         if failure is not None:
-            pipe.send(failure)
+            pipe.send_bytes(packed(failure))
         pipe.close()
     finally:
         os._exit(0 if failure is None else 1)
@@ -77,7 +77,7 @@ def _work(
         return Failed(generation, f"the engine could not be loaded: {_say(error)}", loading=True)
     try:
         with engine:
-            pipe.send(Ready(generation, engine.identity))
+            pipe.send_bytes(packed(Ready(generation, engine.identity)))
             _answer_jobs(pipe, generation, Segmenter(engine), desk)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return None  # the parent is gone: nobody to tell
@@ -96,10 +96,11 @@ def _answer_jobs(
     pipe: "Connection[Any, Any]", generation: int, segmenter: "Segmenter", desk: Desk
 ) -> None:
     reader = FrameReader()
-    while (job := pipe.recv()) is not None:
+    while asked := pipe.recv_bytes():  # nothing is the end
+        job = Job.unpacked(asked)
         reply = _segment(segmenter, job, reader)
         length = len(reply) if desk.leave(reply) else 0
-        pipe.send(Done(generation, job.index, length))
+        pipe.send_bytes(Done(generation, job.index, length).packed())
         if length == 0:
             pipe.send_bytes(reply)
 

@@ -1,9 +1,15 @@
 """What parent and child say to each other through the pipe. Small, so that no write is cut."""
 
+import pickle
+import struct
 from dataclasses import dataclass
 
 from orapp.engines import EngineIdentity
 from orapp.frames import Signal
+
+_JOB = struct.Struct("=qqqqq?B")
+_DONE = struct.Struct("=cqqq")
+_SIGNALS = tuple(Signal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,20 @@ class Job:
     exposure: int
     repeat: bool
     signal: Signal
+
+    def packed(self) -> bytes:
+        """For the pipe; a frame's way is short, pickling classes takes a part of it."""
+        numbers = (*self.size, self.index, self.captured_ns, self.exposure)
+        signal = _SIGNALS.index(self.signal)
+        return _JOB.pack(*numbers, self.repeat, signal) + self.block.encode()
+
+    @classmethod
+    def unpacked(cls, data: bytes) -> "Job":
+        """The same again."""
+        height, width, index, captured_ns, exposure, repeat, signal = _JOB.unpack_from(data)
+        block = data[_JOB.size :].decode()
+        size = (height, width)
+        return cls(block, size, index, captured_ns, exposure, repeat, _SIGNALS[signal])
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +68,10 @@ class Done:
     frame_index: int
     length: int
 
+    def packed(self) -> bytes:
+        """For the pipe."""
+        return _DONE.pack(b"d", self.generation, self.frame_index, self.length)
+
 
 @dataclass(frozen=True, slots=True)
 class Failed:
@@ -62,3 +86,16 @@ class Failed:
     generation: int
     reason: str
     loading: bool
+
+
+def packed(message: Ready | Failed) -> bytes:
+    """For the pipe; these two are rare."""
+    return b"p" + pickle.dumps(message)
+
+
+def read_message(data: bytes) -> Ready | Done | Failed:
+    """What the child has said."""
+    if data[:1] == b"d":
+        return Done(*_DONE.unpack(data)[1:])
+    message: Ready | Failed = pickle.loads(data[1:])
+    return message

@@ -6,8 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from multiprocessing.connection import wait
-from typing import Any, ParamSpec
+from typing import ParamSpec
 
 from orapp.engines import EngineIdentity, EngineSpec
 from orapp.events import EventLog
@@ -16,6 +15,7 @@ from orapp.latest import Latest
 from orapp.worker.offers import Doorbell, Offers
 from orapp.worker.process import ChildFault, ChildProcess
 from orapp.worker.slots import Desk, FrameSlot, sweep
+from orapp.worker.waiting import Waiting
 from orapp.worker.watch import Punctuality, WorkerLimits, judge
 
 log = logging.getLogger("orapp")
@@ -182,9 +182,11 @@ class SegmentationProcess:
 
     def _serve(self, child: ChildProcess) -> None:
         """Returns when it is to stop; raises ChildFault."""
+        assert self._bell is not None
+        news = Waiting(*child.waitables, self._bell.waitable)
         look_again_ns = child.started_ns
         while not self._stopping.is_set():
-            self._wait_until(look_again_ns, child.waitables)
+            self._wait_until(look_again_ns, news)
             for segmentation in child.answers():
                 if segmentation is None:
                     self._identity, self._ready_ns = child.identity, child.free_ns
@@ -192,11 +194,11 @@ class SegmentationProcess:
                     self._deliver(child, segmentation)
             look_again_ns = self._look_after(child)
 
-    def _wait_until(self, deadline_ns: int, waitables: list[Any]) -> None:
+    def _wait_until(self, deadline_ns: int, news: Waiting) -> None:
         assert self._bell is not None
         now_ns = time.monotonic_ns()
         planned_ns = max(deadline_ns, now_ns)
-        wait([*waitables, self._bell.waitable], (planned_ns - now_ns) / 1e9)
+        news.ready((planned_ns - now_ns) / 1e9)
         self._bell.clear()
         now_ns = time.monotonic_ns()
         if now_ns - planned_ns > _OVERSLEPT_NS:

@@ -9,14 +9,14 @@ import time
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing.connection import wait
 from typing import Any
 
 from orapp.engines import EngineIdentity, EngineSpec
 from orapp.frames import Frame, Segmentation
 from orapp.worker.child import run_child
-from orapp.worker.messages import Done, Failed, Job, Ready
+from orapp.worker.messages import Done, Failed, Job, Ready, read_message
 from orapp.worker.slots import Desk, FrameSlot
+from orapp.worker.waiting import Waiting
 from orapp.worker.watch import WorkerLimits
 
 _spawning = threading.Lock()
@@ -89,6 +89,8 @@ class ChildProcess:
             raise
         finally:
             theirs.close()
+        self._spoken = Waiting(self._pipe)
+        self._dead = Waiting(self._process.sentinel)
 
     @property
     def pid(self) -> int | None:
@@ -131,7 +133,7 @@ class ChildProcess:
             frame.signal,
         )
         with suppress(OSError):  # a dead child shows itself to the supervisor
-            self._pipe.send(job)
+            self._pipe.send_bytes(job.packed())
 
     def answers(self) -> Iterator[Segmentation | None]:
         """What the child has said meanwhile: None for "ready", else a segmentation.
@@ -141,7 +143,7 @@ class ChildProcess:
         """
         if self.trouble is not None:
             raise ChildFault(self.trouble)
-        dead = wait([self._process.sentinel], 0)  # asked first, so that its last word is read
+        dead = self._dead.ready()  # asked first, so that its last word is read
         while (message := self._hear()) is not None:
             if message.generation == self.generation:
                 yield self._read(message)
@@ -150,10 +152,9 @@ class ChildProcess:
 
     def _hear(self) -> Ready | Done | Failed | None:
         try:
-            message: Ready | Done | Failed | None = self._pipe.recv() if self._pipe.poll() else None
+            return read_message(self._pipe.recv_bytes()) if self._spoken.ready() else None
         except (EOFError, OSError):
             raise self._death() from None
-        return message
 
     def _read(self, message: Ready | Done | Failed) -> Segmentation | None:
         now_ns = time.monotonic_ns()
@@ -184,7 +185,7 @@ class ChildProcess:
         """Ends the process, by force if it must, and frees what belongs to it."""
         if politely and self.identity is not None:
             try:
-                self._pipe.send(None)
+                self._pipe.send_bytes(b"")
             except OSError:
                 pass
             else:
