@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cv2
 from PySide6.QtCore import QBuffer, QIODevice, QTimer
 from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import QApplication
@@ -66,6 +67,7 @@ def run_live(
     Raises:
         OrappError: the source or the model can't be opened.
     """
+    cv2.setNumThreads(1)  # the engine needs the cores more, and a picture is small
     application = application_for(headless=options.headless)
     translator = use_language(application, options.profile.screen.language)
     window = SurgeonWindow(

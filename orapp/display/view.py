@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QImage, QPainter, QPaintEvent, QPen, QPolygonF, QResizeEvent
+from PySide6.QtGui import QImage, QPainter, QPaintEvent, QPen, QPolygonF, QRegion, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from orapp.display import marks, theme
@@ -95,7 +95,7 @@ class PictureView(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002, N802
         """Qt's call: picture, outline, marks, words."""
         painter = QPainter(self)
-        painter.fillRect(self.rect(), theme.BACKGROUND)
+        self._paint_margins(painter)
         if self.frame is not None:
             self._paint_picture(painter, self.frame)
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -116,6 +116,14 @@ class PictureView(QWidget):
         """Qt's call: the scaled picture no longer fits."""
         self._scaled = ()
 
+    def _paint_margins(self, painter: QPainter) -> None:
+        """The ground that the picture leaves; all of it where there is none."""
+        room = QRegion(self.rect())
+        if self.frame is not None:
+            room -= QRegion(self.target().toRect())
+        for part in room:
+            painter.fillRect(part, theme.BACKGROUND)
+
     def _line_width(self) -> float:
         return max(min(self.width(), self.height()) / 300, 2.0)
 
@@ -127,11 +135,13 @@ class PictureView(QWidget):
         key = (frame.index, size, veiled, self.look)
         if key != self._scaled:
             self._scaled = key
-            self._pixels = fit(frame.pixels, size, self.look, veiled=veiled)
-            form = QImage.Format.Format_Grayscale8
+            grey = fit(frame.pixels, size, self.look, veiled=veiled)
+            # In the screen's own form: Qt would convert it at each painting, on other threads.
+            form = QImage.Format.Format_RGB32
+            self._pixels = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGRA), np.uint8)
             if self._heat is not None:
                 warm = self.look.orientation.apply(self._heat)
-                self._pixels, form = heated(self._pixels, size, warm), QImage.Format.Format_BGR888
+                self._pixels, form = heated(grey, size, warm), QImage.Format.Format_BGR888
             self._image = QImage(self._pixels.data, *size, self._pixels.strides[0], form)
             self._image.setDevicePixelRatio(ratio)
         painter.drawImage(box.topLeft(), self._image)
