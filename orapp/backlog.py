@@ -80,7 +80,7 @@ class Backlog:
             self._end_gap()
             self._items.append(frame)
             self._frames.append(frame)
-            self._bytes += frame.pixels.nbytes
+            self._bytes += frame.sent.nbytes
             self._changed.notify()
             return True
 
@@ -119,7 +119,7 @@ class Backlog:
         """The oldest item was written."""
         with self._changed:
             if isinstance(self._items.popleft(), Frame):
-                self._bytes -= self._frames.popleft().pixels.nbytes
+                self._bytes -= self._frames.popleft().sent.nbytes
                 took_ns = time.monotonic_ns() - self._begun_ns
                 known_ns = self._frame_ns or took_ns
                 self._frame_ns = known_ns + (took_ns - known_ns) // 4  # a hiccup is soon forgotten
@@ -131,7 +131,7 @@ class Backlog:
         while frames and self._takes_long(len(frames)) and frames[-1].index > self._gap_end:
             frame = frames.pop()
             self._items = deque(item for item in self._items if item is not frame)
-            self._bytes -= frame.pixels.nbytes
+            self._bytes -= frame.sent.nbytes
             self.dropped_frames += 1
             self._gap = frame.index, self._gap[1] if self._gap else frame.index
 
@@ -157,7 +157,7 @@ class Backlog:
         limits, waiting = self._limits, self._frames
         return bool(waiting) and (
             len(waiting) >= limits.frames
-            or self._bytes + frame.pixels.nbytes > limits.frame_bytes
+            or self._bytes + frame.sent.nbytes > limits.frame_bytes
             or frame.captured_ns - waiting[0].captured_ns > limits.behind_s * 1e9
             or self._takes_long(len(waiting) + 1)
         )

@@ -113,7 +113,7 @@ def live(
     frames = open_source(source)
 
     def make(on_news: Callable[[], None]) -> LiveSession:
-        session = LiveSession(frames, spec, rules=rules, on_news=on_news)
+        session = LiveSession(frames, spec, rules=rules, on_news=on_news, profile=site)
         if record is not None:
             session.start_recording(record, _case(case))
         return session

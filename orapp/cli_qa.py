@@ -159,7 +159,7 @@ def _finish(
         comparison = compare_results(baseline, ours.folder, limits)
         reference = read_side(baseline)
         write_record(out / "comparison.json", comparison)
-    blank = load_profile(profile).export.blank
+    blank = load_profile(profile).blanked()
     write_report(out / REPORT, ours, reference, comparison, pictures, blank)
     _print_failed(ours, comparison)
     print(f"{verdict_words(ours, comparison)}; see {out / REPORT}")

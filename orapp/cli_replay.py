@@ -62,7 +62,9 @@ def replay(
             recorded = read_recorded(reel.reader)
 
     def make(on_news: Callable[[], None]) -> LiveSession:
-        return LiveSession(transport, spec, on_news=on_news)  # paired: a replay can wait
+        # Paired: a replay can wait. A session brings the calibration that it was recorded with.
+        calibration = None if isinstance(reel, SessionReel) else site
+        return LiveSession(transport, spec, on_news=on_news, profile=calibration)
 
     shown = Replay(transport, recorded)
     length = seconds or 0.0

@@ -58,6 +58,8 @@ class Frame:
             always starts a new one.
         repeat: True if an earlier frame already showed this exposure.
         signal: what the video was when this frame came.
+        raw: the frame as the source sent it, (H', W') uint8, where a site profile calibrates it;
+            None where `pixels` is just that.
     """
 
     index: int
@@ -66,6 +68,12 @@ class Frame:
     exposure: int
     repeat: bool = False
     signal: Signal = Signal.XRAY_ON
+    raw: Gray | None = None
+
+    @property
+    def sent(self) -> Gray:
+        """The frame as the source sent it: what is recorded."""
+        return self.pixels if self.raw is None else self.raw
 
 
 @dataclass(frozen=True, slots=True)

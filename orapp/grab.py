@@ -168,7 +168,8 @@ class FrameGrabber:
         self._exposure += look.exposure_changed
         self._repeats += not look.exposure_changed
         pixels, repeat = read_only(picture.pixels), not look.exposure_changed
-        frame = Frame(self._captured, pixels, now_ns, self._exposure, repeat, look.signal)
+        raw = None if picture.raw is None else read_only(picture.raw)
+        frame = Frame(self._captured, pixels, now_ns, self._exposure, repeat, look.signal, raw)
         self._captured += 1
         return frame
 

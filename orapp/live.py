@@ -21,7 +21,9 @@ from orapp.latest import Latest
 from orapp.overlay import NO_VIEW_AFTER_S, OverlayRules, SceneStart, ViewWatch
 from orapp.record import Recorder, RecordingStatus
 from orapp.session import session_head
+from orapp.settings import SiteProfile
 from orapp.sources import Source
+from orapp.sources.calibrated import CalibratedSource
 from orapp.worker import SegmentationProcess, WorkerLimits
 
 
@@ -35,6 +37,7 @@ class LiveSession:
         on_news: called after each new frame, segmentation, signal and AI status, from any
             thread; must not block.
         recording_limits: what a recording holds and needs.
+        profile: of the site; what it says of the picture is applied to the source's.
 
     Attributes:
         frames, segmentations: mailboxes for the display; drop policy: newest wins.
@@ -52,6 +55,7 @@ class LiveSession:
         rules: OverlayRules | None = None,
         on_news: Callable[[], None] | None = None,
         recording_limits: RecordingLimits | None = None,
+        profile: SiteProfile | None = None,
     ) -> None:
         news = on_news or _nobody_listens
         self.rules = rules or OverlayRules()
@@ -59,6 +63,9 @@ class LiveSession:
         self.segmentations: Latest[Segmentation] = Latest(news)
         self.events = EventLog(self._noted)
         self.latency = LatencyLog()
+        self._profile = profile or SiteProfile()
+        if self._profile.picture is not None:
+            source = CalibratedSource(source, self._profile.picture)
         self._source, self._engine = source, engine
         self._scene = SceneStart()
         self._view = ViewWatch()
@@ -241,6 +248,7 @@ class LiveSession:
             "max_outline_age_ms": self.rules.max_outline_age_ms,
         }
         report["source"] = self._describe_source()
+        report["profile"] = self._profile.told()
         report["recording"] = self._describe_recording()
         return report
 
@@ -266,6 +274,8 @@ class LiveSession:
             None if identity is None else asdict(identity),
             {"mode": self.rules.mode, "max_outline_age_ms": self.rules.max_outline_age_ms},
             case,
+            self._profile.told(),
+            self._profile.picture,
         )
 
     def _end_recordings(self) -> None:

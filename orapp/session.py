@@ -23,6 +23,7 @@ from orapp.chain import ChainReader, ChainWriter, Line
 from orapp.errors import OrappError
 from orapp.film import FilmWriter, film_times, sync_folder
 from orapp.frames import Event, Frame, Gray, Segmentation
+from orapp.picture import Picture
 from orapp.session_lines import (
     EndLine,
     FrameRow,
@@ -40,6 +41,7 @@ from orapp.session_lines import (
     timed,
 )
 from orapp.session_verdict import Contents, Verdict, judge, may_be_cut
+from orapp.site import SiteMap
 
 __all__ = ["SessionReader", "SessionWriter", "Verdict", "new_session_folder", "session_head"]
 FILM_S = 60
@@ -127,10 +129,10 @@ class SessionWriter:
 
     def _frame(self, frame: Frame) -> None:
         film = self._film_for(frame)
-        if film.frames == 0 or not np.array_equal(frame.pixels, self._last_pixels):
+        if film.frames == 0 or not np.array_equal(frame.sent, self._last_pixels):
             self._last_ms = next_ms(self._last_ms, frame.captured_ns - self._film_began_ns)
-            film.add(frame.pixels, self._last_ms)
-            self._last_pixels, self._sha = frame.pixels, sha_of(frame.pixels)
+            film.add(frame.sent, self._last_ms)
+            self._last_pixels, self._sha = frame.sent, sha_of(frame.sent)
         fields = {
             "index": frame.index,
             "exposure": frame.exposure,
@@ -147,10 +149,10 @@ class SessionWriter:
     def _film_for(self, frame: Frame) -> FilmWriter:
         film = self._film
         long = frame.captured_ns - self._film_began_ns >= FILM_S * 1_000_000_000
-        if film is not None and film.size == frame.pixels.shape and not long:
+        if film is not None and film.size == frame.sent.shape and not long:
             return film
         self._end_old_film()
-        height, width = frame.pixels.shape
+        height, width = frame.sent.shape
         new = FilmWriter(self._folder / film_name(self._films), (height, width))
         with self._lock:
             self._old_film, self._film, self._new_film = film, new, True
@@ -219,9 +221,14 @@ class SessionReader:
     """Reads a session, also one that was cut off, or that is still being written.
 
     Opening reads the head only. Only what the chain and the pictures' hashes vouch for is given.
+    Frames are given as they were seen: calibrated, where a site profile did it.
 
     Args:
         folder: of the session.
+
+    Attributes:
+        head: what session.json says.
+        site: what calibrates its frames; None if they were seen as they are.
 
     Raises:
         OrappError: there is no session.
@@ -231,6 +238,8 @@ class SessionReader:
         self._folder = Path(folder)
         self._seed = read_head(self._folder)
         self.head: dict[str, Any] = json.loads(self._seed)
+        picture = self.head.get("picture")
+        self.site = None if picture is None else SiteMap(Picture.model_validate(picture))
 
     def __enter__(self) -> Self:
         return self
@@ -337,14 +346,18 @@ class SessionReader:
         return list(self._contents.frames)
 
     def frames(self, first: int = 0) -> Iterator[Frame]:
-        """Every whole frame as it was recorded, in order, streaming: byte for byte.
+        """Every whole frame as it was seen, in order, streaming: byte for byte.
 
         Args:
             first: number of the row in `rows` to begin with; what lies before is not decoded.
         """
         for line, pixels in self._pictures(first):
-            if pixels is not None:
+            if pixels is None:
+                continue
+            if self.site is None:
                 yield line.frame(pixels)
+            elif self.site.fits(pixels.shape):
+                yield line.frame(self.site.apply(pixels), pixels)
 
     def _pictures(self, first: int = 0) -> Iterator[tuple[FrameRow, Gray | None]]:
         """Every frame's line with its picture; None if that is missing or not the one recorded."""

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from orapp.errors import OrappError
 from orapp.film import MAX_SIDE, is_plain_file, read_film
 from orapp.frames import Frame, Gray, Outline, Segmentation, Signal, read_only
+from orapp.picture import Picture
 
 FORMAT = 1
 LARGEST_HEAD = 1_000_000
@@ -78,9 +79,10 @@ class FrameRow:
             sha=line["sha"],
         )
 
-    def frame(self, pixels: Gray) -> Frame:
-        """The frame as it was recorded."""
-        return Frame(self.index, pixels, self.captured_ns, self.exposure, self.repeat, self.signal)
+    def frame(self, pixels: Gray, raw: Gray | None = None) -> Frame:
+        """The frame as it was seen, with the raw one where that was calibrated."""
+        told = self.captured_ns, self.exposure, self.repeat, self.signal, raw
+        return Frame(self.index, pixels, *told)
 
 
 class GapLine(_Strict):
@@ -175,12 +177,19 @@ class _Head(_Strict):
         mode: Name
         max_outline_age_ms: Number
 
+    class _Profile(_Strict):
+        name: Name
+        version: Count
+        sha256: Name
+
     format: int
     id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
     started: Annotated[str, Field(max_length=40)]
     started_ns: Stamp
     source: _Source
     engine: dict[str, Any] | None
+    profile: _Profile | None = None
+    picture: Picture | None = None
     rules: _Rules
     case: Annotated[str, Field(max_length=200)]
 
@@ -233,6 +242,8 @@ def session_head(
     engine: dict[str, Any] | None = None,
     rules: dict[str, Any] | None = None,
     case: str = "",
+    profile: dict[str, Any] | None = None,
+    picture: Picture | None = None,
 ) -> dict[str, Any]:
     """The head of a session that starts now.
 
@@ -241,6 +252,8 @@ def session_head(
         engine: what computes; None if it is not known yet.
         rules: mode and max_outline_age_ms; by default those of OverlayRules.
         case: a case id, no patient's name.
+        profile: name, version and sha256 of the site profile, if there is one.
+        picture: what it says of the picture: frames are recorded raw, and calibrated when read.
     """
     return {
         "format": FORMAT,
@@ -251,6 +264,8 @@ def session_head(
         "engine": engine,
         "rules": rules or {"mode": "paired", "max_outline_age_ms": 200.0},
         "case": case,
+        "profile": profile,
+        "picture": picture and picture.model_dump(mode="json", exclude_none=True),
     }
 
 

@@ -1,22 +1,45 @@
 """The site profile: what one room has chosen, in TOML that a person can read."""
 
+import hashlib
+import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from orapp.errors import OrappError
 from orapp.frames import Gray
 from orapp.overlay import OverlayRules
+from orapp.picture import Box, Circle, Device, Distortion, Picture, Signature
+from orapp.picture import Table as _Table
+from orapp.site import SiteMap
+
+__all__ = [
+    "LARGEST",
+    "Box",
+    "Circle",
+    "Device",
+    "Distortion",
+    "Export",
+    "Keys",
+    "Measures",
+    "OutlineRules",
+    "Picture",
+    "Rectangle",
+    "ReplayKeys",
+    "Screen",
+    "Signature",
+    "SiteProfile",
+    "line_of",
+    "load_profile",
+    "text_in",
+]
 
 LARGEST = 64 * 1024
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 KeyName = Annotated[str, Field(min_length=1, max_length=24)]
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class OutlineRules(_Table):
@@ -92,6 +115,10 @@ class Measures(_Table):
     """In the plane of the spine, by a calibration; without it nothing is in mm."""
     for_width: Annotated[int, Field(ge=1, le=16384)] | None = None
     """Width of the pictures that it was made for; on others nothing is in mm. None is any."""
+    mm_per_px_uncertainty: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] | None = None
+    """One standard deviation."""
+    mm_per_px_from: Literal["fiducial", "geometry"] | None = None
+    """How it was found, in DICOM's words (0028,0A02); None is unknown."""
     anterior: Literal["left", "right"] | None = None
     """Side of the patient's front in the C-arm's picture, seen with the head up."""
     head: Literal["up", "right", "down", "left"] = "up"
@@ -136,12 +163,48 @@ class SiteProfile(_Table):
     """One room: a C-arm, a screen, its people's choices."""
 
     name: Annotated[str, Field(min_length=1, max_length=80)] = "default"
+    version: Literal[1] = 1
+    """Of the profile's form."""
+    device: Device | None = None
+    picture: Picture | None = None
+    """Without it the raw frame is the picture."""
+    signature: Signature | None = None
     outline: OutlineRules = OutlineRules()
     keys: Keys = Keys()
     replay_keys: ReplayKeys = ReplayKeys()
     measures: Measures = Measures()
     screen: Screen = Screen()
     export: Export = Export()
+    _sha256: str = PrivateAttr(default="")
+
+    def __eq__(self, other: object) -> bool:
+        """By what it says, whatever file says it."""
+        return isinstance(other, SiteProfile) and self.model_dump() == other.model_dump()
+
+    @property
+    def sha256(self) -> str:
+        """Of the file that it was read from; empty for orapp's own defaults."""
+        return self._sha256
+
+    def blanked(self) -> tuple[Rectangle, ...]:
+        """All of the picture that may hold burned-in text: as a person says, and as calibrated."""
+        return (*self.export.blank, *text_in(self.picture))
+
+    def told(self) -> dict[str, str | int]:
+        """Which profile it is, for reports and recordings."""
+        return {"name": self.name, "version": self.version, "sha256": self.sha256}
+
+
+def text_in(picture: Picture | None) -> tuple[Rectangle, ...]:
+    """Where a calibrated picture holds burned-in text."""
+    if picture is None:
+        return ()
+    site = SiteMap(picture)
+    high, wide = site.size
+    return tuple(
+        Rectangle(x=x / wide, y=y / high, width=w / wide, height=h / high)
+        for x, y, w, h in site.boxes()
+    )
 
 
 def load_profile(path: Path | None) -> SiteProfile:
@@ -162,16 +225,42 @@ def load_profile(path: Path | None) -> SiteProfile:
     if len(raw) > LARGEST:
         raise OrappError(f"'{path.name}' is no site profile: it is too large", "check the path")
     try:
-        return SiteProfile.model_validate(tomllib.loads(raw.decode()))
+        profile = SiteProfile.model_validate(tomllib.loads(raw.decode()))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         why = first["msg"].removeprefix("Value error, ")
-        what = f"the profile '{path.name}' is wrong at {place}: {why}" if place else why
+        line = line_of(raw.decode(), first["loc"])
+        at = f"line {line}, {place}" if place else f"line {line}"
+        what = f"the profile '{path.name}' is wrong at {at}: {why}"
         raise OrappError(_printable(what), "correct it") from None
     except (ValueError, RecursionError) as error:
         why = _printable(str(error))[:120] or "it can't be read"
         raise OrappError(f"the profile '{path.name}' is no TOML ({why})", "correct it") from None
+    profile._sha256 = hashlib.sha256(raw).hexdigest()
+    return profile
+
+
+def line_of(text: str, place: Sequence[int | str]) -> int:
+    """Number of the line in a TOML text that a place is about; of its table if it is missing."""
+    best, best_depth = 1, 0
+    table: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]", line)
+        key = re.match(r"\s*([\w.\"'-]+)\s*=", line)
+        if header:
+            table = _parts(header[1])
+        if not header and not key:
+            continue
+        path = table if header else (*table, *_parts(key[1] if key else ""))
+        wanted = tuple(str(part) for part in place[: len(path)])
+        if path == wanted and len(path) > best_depth:
+            best, best_depth = number, len(path)
+    return best
+
+
+def _parts(dotted: str) -> tuple[str, ...]:
+    return tuple(part.strip().strip("\"'") for part in dotted.split("."))
 
 
 def _printable(text: str) -> str:

@@ -1,5 +1,6 @@
 """A site profile is checked whole; what is wrong is one sentence that names the place."""
 
+import hashlib
 import tomllib
 from pathlib import Path
 
@@ -26,16 +27,16 @@ def test_what_is_not_said_is_as_orapp_does_it(tmp_path):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("[outline]\nmode = 'both'", r"wrong at outline\.mode: Input should be 'paired' or 'live'"),
-        ("[outline]\nmax_age_ms = nan", r"wrong at outline\.max_age_ms"),
-        ("colour = 'red'", "wrong at colour: Extra inputs are not permitted"),
+        ("[outline]\nmode = 'both'", r"line 2, outline\.mode: Input should be 'paired' or"),
+        ("[outline]\nmax_age_ms = nan", r"wrong at line \d+, outline\.max_age_ms"),
+        ("colour = 'red'", r"wrong at line \d+, colour: Extra inputs are not permitted"),
         ("[keys]\nquit = ['O']", "'O' is a key of toggle_outline and of quit"),
-        ("[keys]\nquit = ['']", r"wrong at keys\.quit\.0"),
-        ("[measures]\nmm_per_px = 0", r"wrong at measures\.mm_per_px"),
+        ("[keys]\nquit = ['']", r"wrong at line \d+, keys\.quit\.0"),
+        ("[measures]\nmm_per_px = 0", r"wrong at line \d+, measures\.mm_per_px"),
         ("name = ", "is no TOML"),
         ("x = " + "[" * 30_000, "is no TOML"),
         (b"\xff\xfe", "is no TOML"),
-        (r'"a\nb\u001b[2J" = 1', r"wrong at a b \[2J: Extra inputs are not permitted"),
+        (r'"a\nb\u001b[2J" = 1', r"wrong at line \d+, a b \[2J: Extra inputs are not permitted"),
         (r"keys = {quit = ['a\nb'], help = ['a\nb']}".replace("'", '"'), "'a b' is a key of"),
         (b"#" * (LARGEST + 1), "it is too large"),
     ],
@@ -82,3 +83,28 @@ def test_a_rectangle_that_covers_nothing_is_refused(tmp_path, key, value, senten
     path.write_text(f"[[export.blank]]\n{lines}\n")
     with pytest.raises(OrappError, match=sentence):
         load_profile(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("name = 'a'\n\n[outline]\n# a comment\nmode = 'both'\n", 5),
+        ("[picture]\nwidth = 400\nheight = 300\n", 1),  # area is missing
+        ("name = 'a'\n[picture]\nwidth = 400\nheight = 300\narea = {x = 0, y = 0, width = 0}\n", 5),
+        ("[device]\nrate_hz = 60\n[measures]\nshown = true\nmm_per_px = -1\n", 5),
+        ("[device]\nrepeats = 4\nrepaets = 4\n", 3),
+    ],
+)
+def test_the_sentence_names_the_line(tmp_path, text, line):
+    with pytest.raises(OrappError, match=rf"wrong at line {line}, "):
+        load_profile(write(tmp_path, text))
+
+
+def test_a_profile_is_known_by_its_hash(tmp_path):
+    path = write(tmp_path, 'name = "room 3"\n')
+    assert load_profile(path).told() == {
+        "name": "room 3",
+        "version": 1,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+    }
+    assert SiteProfile().told() == {"name": "default", "version": 1, "sha256": ""}

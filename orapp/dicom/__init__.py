@@ -18,7 +18,7 @@ from orapp.dicom.study import Study, study_of
 from orapp.errors import NotThere, OrappError
 from orapp.frames import Gray, Segmentation
 from orapp.session import SessionReader
-from orapp.settings import SiteProfile
+from orapp.settings import Rectangle, SiteProfile, text_in
 from orapp.sources.dicom_facts import checked_facts
 
 for _talks in ("pydicom", "highdicom"):
@@ -100,7 +100,10 @@ class _Export:
         self._rate_hz = session.rate_hz
         self._seen: dict[int, Segmentation] = session.segmentations()
         self._measured = measures(session.events)
-        self._blank = profile.export.blank if study.cleaned else ()
+        self._blank: tuple[Rectangle, ...] = ()
+        if study.cleaned:
+            recorded = None if session.site is None else session.site.picture
+            self._blank = (*profile.blanked(), *text_in(recorded))
         self._study, self._done, self._folder = study, done, folder
         self._progress, self._coded, self._count = progress, 0, session.frame_count
 

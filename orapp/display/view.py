@@ -121,7 +121,7 @@ class PictureView(QWidget):
         room = QRegion(self.rect())
         if self.frame is not None:
             room -= QRegion(self.target().toRect())
-        for part in room:
+        for part in room:  # type: ignore[attr-defined]
             painter.fillRect(part, theme.BACKGROUND)
 
     def _line_width(self) -> float:

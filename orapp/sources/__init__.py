@@ -48,11 +48,13 @@ class Picture:
         time_ms: the source's own time of this picture from its start, in ms.
         replayed: it is played at another pace than it was taken at: a hold is recognised by
             `time_ms`, not by when the picture comes.
+        raw: as the source sent it, where `pixels` is calibrated.
     """
 
     pixels: Gray
     time_ms: float
     replayed: bool = False
+    raw: Gray | None = None
 
 
 class Source(Protocol):
