@@ -30,7 +30,7 @@ _FROM_RIGHT, _FROM_BOTTOM = 4, 28
 _WHITE, _BLACK = 215, 20
 _LEAST_CONTRAST = 24.0
 _SURE = 0.15
-"""So far from the middle between black and white a cell must be, as a fraction of their distance."""
+"""So far from grey a cell must be, as a fraction of the distance from black to white."""
 
 
 def draw(pixels: Gray, index: int) -> None:
@@ -85,7 +85,9 @@ def read_box(pixels: Gray, at: tuple[float, float, float, float]) -> int | None:
     back[:, 2] += np.array([0.5 / across - 0.5, 0.5 / down - 0.5])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     size = (_COLUMNS * _CELL, _ROWS * _CELL)
-    return _decode(cv2.warpAffine(pixels, back, size, flags=flags, borderMode=cv2.BORDER_REPLICATE))
+    edge = cv2.BORDER_REPLICATE
+    panel = cv2.warpAffine(pixels, back, size, flags=flags, borderMode=edge)
+    return _decode(np.asarray(panel, np.uint8))
 
 
 def find(photo: Gray) -> int | None:
