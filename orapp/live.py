@@ -35,6 +35,7 @@ class LiveSession:
         on_news: called after each new frame, segmentation, signal and AI status, from any
             thread; must not block.
         recording_limits: what a recording holds and needs.
+        latency: gets every stamp; a benchmark's keeps them.
 
     Attributes:
         frames, segmentations: mailboxes for the display; drop policy: newest wins.
@@ -52,13 +53,14 @@ class LiveSession:
         rules: OverlayRules | None = None,
         on_news: Callable[[], None] | None = None,
         recording_limits: RecordingLimits | None = None,
+        latency: LatencyLog | None = None,
     ) -> None:
         news = on_news or _nobody_listens
         self.rules = rules or OverlayRules()
         self.frames: Latest[Frame] = Latest(news)
         self.segmentations: Latest[Segmentation] = Latest(news)
         self.events = EventLog(self._noted)
-        self.latency = LatencyLog()
+        self.latency = latency or LatencyLog()
         self._source, self._engine = source, engine
         self._scene = SceneStart()
         self._view = ViewWatch()

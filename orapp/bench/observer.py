@@ -1,0 +1,115 @@
+"""A process that looks for codes, stamps what it reads, and tells at the end."""
+
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orapp.errors import OrappError
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+LIMIT = 2_000_000
+"""Sightings that are kept: an hour of 500/s. What comes later is not."""
+STOP_S = 10.0
+
+Sighting = tuple[int, int, int]
+"""When looking began and when it was done (monotonic ns), and the number; -1 if unreadable."""
+
+Look = Callable[..., Iterator[Sighting | None]]
+"""A function of a module that looks for ever, or until its source ends; None is nothing seen."""
+
+
+class Observer:
+    """Looks in a process of its own, so that the display is timed by somebody else.
+
+    Args:
+        look: what looks; it and its arguments go to the process.
+        arguments: for it.
+    """
+
+    def __init__(self, look: Look, *arguments: Any) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(
+            target=_observe, args=(theirs, os.getpid(), look, arguments), daemon=True
+        )
+        self._process.start()
+        theirs.close()
+
+    def stop(self) -> NDArray[np.int64]:
+        """Ends the process; returns (N, 3) int64, its sightings in their order.
+
+        Raises:
+            OrappError: what broke off its looking.
+        """
+        told: OrappError | NDArray[np.int64] | None = None
+        with suppress(OSError, EOFError):
+            self._pipe.send(None)
+            if self._pipe.poll(STOP_S):
+                told = self._pipe.recv()
+        self.close()
+        if isinstance(told, OrappError):
+            raise told
+        if told is None:
+            raise OrappError("the process that looks for codes has died", "run the bench again")
+        return told
+
+    def close(self) -> None:
+        """Ends the process in any case; may be called twice."""
+        if self._pipe.closed:
+            return
+        self._pipe.close()
+        if self._process.is_alive():
+            self._process.join(0.5)
+            self._process.kill()
+        self._process.join()
+        self._process.close()
+
+
+def _observe(
+    pipe: "Connection[Any, Any]", parent: int, look: Look, arguments: tuple[Any, ...]
+) -> None:
+    seen: list[Sighting] = []
+    told: OrappError | NDArray[np.int64]
+    try:
+        for sighting in look(*arguments):
+            if sighting is not None and len(seen) < LIMIT:
+                seen.append(sighting)
+            if pipe.poll() or os.getppid() != parent:
+                break
+        told = np.array(seen, np.int64).reshape(-1, 3)
+    except OrappError as error:
+        told = error
+    with suppress(OSError, EOFError):
+        pipe.send(told)
+        while os.getppid() == parent and not pipe.poll():  # the other end closes it
+            time.sleep(0.02)
+
+
+def look_through_camera(uri: str) -> Iterator[Sighting | None]:
+    """Reads codes from any source of pictures, such as a grabber that is fed from the screen."""
+    from orapp.barcode import Finder
+    from orapp.sources import EndOfSource, open_source
+
+    source, finder = open_source(uri), Finder()
+    try:
+        source.open()
+        while True:
+            picture = source.read(100)
+            now_ns = time.monotonic_ns()
+            if picture is None:
+                yield None
+                continue
+            code = finder.read(picture.pixels)
+            yield now_ns, now_ns, -1 if code is None else code
+    except EndOfSource:
+        pass
+    finally:
+        source.close()
