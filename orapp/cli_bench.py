@@ -115,11 +115,7 @@ def _lines(report: dict[str, Any]) -> list[str]:
         f"gaps       longest between captures {_ms(gaps['captures'])} ms, pictures "
         f"{_ms(gaps['pictures'])} ms, outlines {_ms(gaps['outlines'])} ms",
         f"glass      {_seen(report['glass'])}",
-        *(
-            [f"loop-back  {_seen(report['loopback'])}"]
-            if isinstance(report["loopback"], dict)
-            else []
-        ),
+        f"loop-back  {_seen(report['loopback'])}",
         f"engine     {engine['name']} on {engine['backend']}",
         f"source     {source['width']}x{source['height']}, {source['rate_hz']:g}/s, "
         f"{source['description']}",

@@ -43,6 +43,11 @@ class Observer:
         self._process.start()
         theirs.close()
 
+    @property
+    def pid(self) -> int | None:
+        """Its process id."""
+        return self._process.pid
+
     def stop(self) -> NDArray[np.int64]:
         """Ends the process; returns (N, 3) int64, its sightings in their order.
 

@@ -25,6 +25,8 @@ WORDS = {
     "capture_to_loopback": "capture to loop-back",
 }
 """The parts in their order, in words."""
+PERCENTILES = {"p50": 500, "p95": 950, "p99": 990, "p99.9": 999}
+"""In thousandths, so that they are exact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +48,15 @@ class Part:
         Jitter is the mean difference between one exposure and the next.
         """
         n = len(self.ms)
-        names = ("p50", "p95", "p99", "p99.9")
         if n == 0:
-            return {"n": 0, **dict.fromkeys((*names, "max", "jitter"))}
-        at = np.percentile(self.ms, [50, 95, 99, 99.9], method="inverted_cdf")
-        figures = {name: round(float(ms), 3) for name, ms in zip(names, at, strict=True)}
+            return {"n": 0, **dict.fromkeys((*PERCENTILES, "max", "jitter"))}
+        ordered = np.sort(self.ms)
+        at = {
+            name: max(-(-n * thousandths // 1000), 1) for name, thousandths in PERCENTILES.items()
+        }
+        figures = {name: round(float(ordered[rank - 1]), 3) for name, rank in at.items()}
         jitter = float(np.abs(np.diff(self.ms)).mean()) if n > 1 else 0.0
-        longest = round(float(self.ms.max()), 3)
+        longest = round(float(ordered[-1]), 3)
         return {"n": n, **figures, "max": longest, "jitter": round(jitter, 3)}
 
 

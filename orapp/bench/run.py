@@ -25,7 +25,7 @@ from orapp.errors import OrappError
 from orapp.frames import AiState, Gray
 from orapp.live import LiveSession
 from orapp.segment import shrink
-from orapp.settings import load_profile
+from orapp.settings import SiteProfile, load_profile
 from orapp.sources import Source, open_source
 from orapp.sources.coded import CodedSource
 
@@ -49,12 +49,13 @@ class _Look:
     """Watches the run from the display's thread: waits, warms up, measures, ends it."""
 
     options: BenchOptions
-    began_ns: int = field(default_factory=time.monotonic_ns)
+    began_ns: int = 0
     window: Window | None = None
     done: bool = False
     glass: Observer | None = None
     loopback: Observer | None = None
     seen: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+    not_seen: dict[str, str] = field(default_factory=dict)
     trouble: OrappError | None = None
 
     def look(self, window: SurgeonWindow, session: LiveSession) -> bool:
@@ -62,6 +63,7 @@ class _Look:
         if self.trouble is not None or self.done:
             return True
         now_ns = time.monotonic_ns()
+        self.began_ns = self.began_ns or now_ns
         try:
             if self.window is None:
                 self._await_engine(window, session, now_ns)
@@ -91,7 +93,7 @@ class _Look:
 
     def _look_at_glass(self, window: SurgeonWindow) -> None:
         place = place_of_code(window.view)
-        if not self.options.headless and place is not None:
+        if place is not None:
             self.glass = Observer(look_at_screen, place)
         if self.options.loopback:
             self.loopback = Observer(look_through_camera, self.options.loopback)
@@ -99,7 +101,10 @@ class _Look:
     def _end(self) -> None:
         for name, observer in (("glass", self.glass), ("loopback", self.loopback)):
             if observer is not None:
-                self.seen[name] = observer.stop()
+                try:
+                    self.seen[name] = observer.stop()
+                except OrappError as error:  # the other figures are good all the same
+                    self.not_seen[name] = f"not measured: {error.what}"
         self.done = True
 
     def close(self) -> None:
@@ -111,12 +116,13 @@ class _Look:
 
 def measure(options: BenchOptions) -> BenchResult:
     """See `orapp.bench.run`."""
+    profile = load_profile(options.profile)
     subject = _subject(options)
     spec = EngineSpec(options.model, options.engine, options.engine_delay_ms)
     half_s = max(options.seconds / 2, 1.0)
     before = measure_bare(spec, subject.small, subject.rate_hz, half_s)
-    log = StampedLog()
-    report, look = _live(subject.source, spec, options, log)
+    log, look = StampedLog(), _Look(options)
+    report = _live(subject.source, spec, look, profile, log)
     after = measure_bare(spec, subject.small, subject.rate_hz, half_s)
     assert look.window is not None
     return _result(options, report, log, look, np.concatenate([before, after]))
@@ -158,18 +164,16 @@ def _simulated(options: BenchOptions) -> str:
 
 
 def _live(
-    source: Source, spec: EngineSpec, options: BenchOptions, log: StampedLog
-) -> tuple[dict[str, Any], _Look]:
-    """The live path, as `orapp live` runs it."""
-    profile = load_profile(options.profile)
-    look = _Look(options)
+    source: Source, spec: EngineSpec, look: _Look, profile: SiteProfile, log: StampedLog
+) -> dict[str, Any]:
+    """The live path, as `orapp live` runs it; its report."""
 
     def make(on_news: Callable[[], None]) -> LiveSession:
         return LiveSession(
             source, spec, rules=profile.outline.rules(), on_news=on_news, latency=log
         )
 
-    run_options = RunOptions(headless=options.headless, profile=profile, watcher=look)
+    run_options = RunOptions(headless=look.options.headless, profile=profile, watcher=look)
     with ExitStack() as ending:
         ending.callback(look.close)
         report, error = run_live(make, run_options)
@@ -177,7 +181,7 @@ def _live(
         raise error or look.trouble  # type: ignore[misc]
     if not look.done:
         raise OrappError("the measurement was broken off", "let it run for its --seconds")
-    return report, look
+    return report
 
 
 def _result(
@@ -192,7 +196,7 @@ def _result(
     window, answers, paintings = look.window, log.answers.all(), log.paintings.all()
     parts = parts_of(answers, paintings, window)
     parts["bare"] = Part((bare[:, 0] - window.start_ns) / 1e9, bare[:, 1] / 1e6)
-    words: dict[str, Any] = {"glass": _NO_GLASS, "loopback": "not asked for"}
+    words: dict[str, Any] = {"glass": _NO_GLASS, "loopback": "not asked for"} | look.not_seen
     for name, seen in look.seen.items():
         parts[f"capture_to_{name}"], told = judge_sightings(seen, answers, paintings, window)
         words[name] = told.report()

@@ -1,5 +1,6 @@
 """What the screen really shows, read from the X server by a process that does not paint."""
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from orapp.errors import OrappError
 
 EVERY_S = 0.002
 _MARGIN = 3
+_NO_SCREEN = ("offscreen", "minimal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +23,25 @@ class CodePlace:
     """Where a view paints its picture's code.
 
     Attributes:
+        platform: Qt's word for the kind of screen.
         screen: name of the screen.
         part: x, y, width, height on that screen of the part to be grabbed, in whole points.
         at: x, y, width, height of the code inside that part, in points.
     """
 
+    platform: str
     screen: str
     part: tuple[int, int, int, int]
     at: tuple[float, float, float, float]
 
 
 def place_of_code(view: PictureView) -> CodePlace | None:
-    """Where the code of the picture that a view shows now is on the screen; None without one."""
-    if view.frame is None or view.look.orientation.is_changed:
+    """Where the code of the picture that a view shows now is on the screen.
+
+    None if there is no picture, a turned one, or no screen but memory that is painted in.
+    """
+    platform = QGuiApplication.platformName()
+    if view.frame is None or view.look.orientation.is_changed or platform in _NO_SCREEN:
         return None
     target, screen = view.target(), view.screen()
     scale = target.width() / view.frame.pixels.shape[1]
@@ -42,7 +50,9 @@ def place_of_code(view: PictureView) -> CodePlace | None:
     corner -= QPointF(screen.geometry().topLeft())
     left, top = int(corner.x()) - _MARGIN, int(corner.y()) - _MARGIN
     part = (left, top, round(width) + 2 * _MARGIN + 1, round(height) + 2 * _MARGIN + 1)
-    return CodePlace(screen.name(), part, (corner.x() - left, corner.y() - top, width, height))
+    return CodePlace(
+        platform, screen.name(), part, (corner.x() - left, corner.y() - top, width, height)
+    )
 
 
 def look_at_screen(place: CodePlace) -> Iterator[tuple[int, int, int]]:
@@ -51,6 +61,7 @@ def look_at_screen(place: CodePlace) -> Iterator[tuple[int, int, int]]:
     Raises:
         OrappError: this screen can't be grabbed.
     """
+    os.environ["QT_QPA_PLATFORM"] = place.platform
     application = QGuiApplication(["orapp"])
     named = [s for s in application.screens() if s.name() == place.screen]
     screen = (named or application.screens())[0]
