@@ -37,6 +37,8 @@ class Observer:
     def __init__(self, look: Look, *arguments: Any) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
+        self._looking = False
+        self._told: OrappError | NDArray[np.int64] | None = None
         self._process = context.Process(
             target=_observe, args=(theirs, os.getpid(), look, arguments), daemon=True
         )
@@ -48,23 +50,37 @@ class Observer:
         """Its process id."""
         return self._process.pid
 
+    @property
+    def looking(self) -> bool:
+        """Whether it has looked for the first time, or has nothing more to look at."""
+        with suppress(OSError, EOFError):
+            self._hear(0)
+        return self._looking or self._told is not None or not self._process.is_alive()
+
+    def _hear(self, timeout_s: float) -> bool:
+        """Takes one message; False if none came. None says that it is looking."""
+        if not self._pipe.poll(timeout_s):
+            return False
+        self._told = self._pipe.recv()
+        self._looking = True
+        return True
+
     def stop(self) -> NDArray[np.int64]:
         """Ends the process; returns (N, 3) int64, its sightings in their order.
 
         Raises:
             OrappError: what broke off its looking.
         """
-        told: OrappError | NDArray[np.int64] | None = None
         with suppress(OSError, EOFError):
             self._pipe.send(None)
-            if self._pipe.poll(STOP_S):
-                told = self._pipe.recv()
+            while self._told is None and self._hear(STOP_S):
+                pass
         self.close()
-        if isinstance(told, OrappError):
-            raise told
-        if told is None:
+        if isinstance(self._told, OrappError):
+            raise self._told
+        if self._told is None:
             raise OrappError("the process that looks for codes has died", "run the bench again")
-        return told
+        return self._told
 
     def close(self) -> None:
         """Ends the process in any case; may be called twice."""
@@ -84,7 +100,9 @@ def _observe(
     seen: list[Sighting] = []
     told: OrappError | NDArray[np.int64]
     try:
-        for sighting in look(*arguments):
+        for count, sighting in enumerate(look(*arguments)):
+            if count == 0:
+                pipe.send(None)
             if sighting is not None and len(seen) < LIMIT:
                 seen.append(sighting)
             if pipe.poll() or os.getppid() != parent:

@@ -51,6 +51,7 @@ class _Look:
     options: BenchOptions
     began_ns: int = 0
     window: Window | None = None
+    observed: bool = False
     done: bool = False
     glass: Observer | None = None
     loopback: Observer | None = None
@@ -66,7 +67,9 @@ class _Look:
         self.began_ns = self.began_ns or now_ns
         try:
             if self.window is None:
-                self._await_engine(window, session, now_ns)
+                if self._is_ready(window, session, now_ns):
+                    start_ns = now_ns + int(self.options.warm_up_s * 1e9)
+                    self.window = Window(start_ns, start_ns + int(self.options.seconds * 1e9))
             elif now_ns >= self.window.end_ns + GRACE_S * 1e9:
                 self._end()
             elif session.ended:
@@ -78,21 +81,24 @@ class _Look:
             self.trouble = error
         return self.done or self.trouble is not None
 
-    def _await_engine(self, window: SurgeonWindow, session: LiveSession, now_ns: int) -> None:
+    def _is_ready(self, window: SurgeonWindow, session: LiveSession, now_ns: int) -> bool:
+        """Whether engine, picture and those who look at the screen are there."""
         ai = session.ai
-        if ai.state in (AiState.READY, AiState.LATE) and window.view.frame is not None:
-            start_ns = now_ns + int(self.options.warm_up_s * 1e9)
-            self.window = Window(start_ns, start_ns + int(self.options.seconds * 1e9))
-            self._look_at_glass(window)
-        elif ai.state is AiState.OFF:
+        if ai.state is AiState.OFF:
             raise OrappError(f"the engine is off: {ai.reason}", "run 'orapp engine verify'")
-        elif (now_ns - self.began_ns) / 1e9 > START_LIMIT_S:
+        if (now_ns - self.began_ns) / 1e9 > START_LIMIT_S:
             raise OrappError("engine and picture did not come", "try 'orapp live'")
-        elif session.ended:
+        if session.ended:
             raise OrappError("the source ended before the engine was ready", "take a longer one")
+        if ai.state is AiState.STARTING or window.view.frame is None:
+            return False
+        if not self.observed:
+            self.observed = True
+            self._observe(window)
+        return all(o.looking for o in (self.glass, self.loopback) if o is not None)
 
-    def _look_at_glass(self, window: SurgeonWindow) -> None:
-        place = place_of_code(window.view)
+    def _observe(self, window: SurgeonWindow) -> None:
+        place = None if self.options.headless else place_of_code(window.view)
         if place is not None:
             self.glass = Observer(look_at_screen, place)
         if self.options.loopback:

@@ -14,7 +14,7 @@ def bench(qapp, bright_model):
         pytest.skip("no X server: DISPLAY is not set; use `make test`, or xvfb-run")
 
     def measure(**more):
-        options = {"size": 1024, "rate": 10.0, "seconds": 4.0, "warm_up_s": 2.0}
+        options = {"size": 1024, "rate": 10.0, "seconds": 4.0, "warm_up_s": 0.5}
         options |= {"engine": "openvino", "model": str(bright_model)} | more
         return run(BenchOptions(**options))
 
@@ -25,7 +25,7 @@ def test_the_screen_shows_what_the_display_says(bench):
     result = bench()
     glass = result.report["glass"]
     print(glass, result.figures["capture_to_glass"])
-    assert glass["read"] > 100
+    assert glass["read"] > 20
     assert glass["unreadable"] <= glass["read"] * 0.05
     assert glass["unknown"] == 0
     assert glass["checked"] > 5
@@ -64,7 +64,7 @@ def test_a_screen_covered_by_something_else_is_not_read(bench, qtbot, monkeypatc
         painter.fillRect(view.rect(), painter.background())
 
     monkeypatch.setattr(PictureView, "_paint_picture", paint_nothing)
-    glass = bench(seconds=1.0).report["glass"]
+    glass = bench(seconds=2.0).report["glass"]
     assert glass["read"] == 0
-    assert glass["unreadable"] > 10
+    assert glass["unreadable"] > 5
     assert glass["checked"] == 0
