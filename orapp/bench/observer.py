@@ -1,10 +1,11 @@
-"""A process that looks for codes, stamps what it reads, and tells at the end."""
+"""A process that looks at something, stamps what it sees, and tells at the end."""
 
 import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ LIMIT = 2_000_000
 STOP_S = 10.0
 
 Sighting = tuple[int, int, int]
-"""When looking began and when it was done (monotonic ns), and the number; -1 if unreadable."""
+"""When a look began and when it was done (monotonic ns), and a number; -1 if unreadable."""
 
 Look = Callable[..., Iterator[Sighting | None]]
 """A function of a module that looks for ever, or until its source ends; None is nothing seen."""
@@ -42,7 +43,8 @@ class Observer:
         self._process = context.Process(
             target=_observe, args=(theirs, os.getpid(), look, arguments), daemon=True
         )
-        self._process.start()
+        with _ctrl_c_is_ours():
+            self._process.start()
         theirs.close()
 
     @property
@@ -57,7 +59,11 @@ class Observer:
             self._hear(0)
         return self._looking or self._told is not None or not self._process.is_alive()
 
-    def _hear(self, timeout_s: float) -> bool:
+    def result(self) -> NDArray[np.int64]:
+        """Waits until it has ended by itself; else as `stop`."""
+        return self._take(None)
+
+    def _hear(self, timeout_s: float | None) -> bool:
         """Takes one message; False if none came. None says that it is looking."""
         if not self._pipe.poll(timeout_s):
             return False
@@ -71,15 +77,20 @@ class Observer:
         Raises:
             OrappError: what broke off its looking.
         """
-        with suppress(OSError, EOFError):
+        with suppress(OSError):
             self._pipe.send(None)
-            while self._told is None and self._hear(STOP_S):
+        return self._take(STOP_S)
+
+    def _take(self, patience_s: float | None) -> NDArray[np.int64]:
+        """Its last word; then it is closed."""
+        with suppress(OSError, EOFError):
+            while self._told is None and self._hear(patience_s):
                 pass
         self.close()
         if isinstance(self._told, OrappError):
             raise self._told
         if self._told is None:
-            raise OrappError("the process that looks for codes has died", "run the bench again")
+            raise OrappError("a process of the benchmark has died", "run the bench again")
         return self._told
 
     def close(self) -> None:
@@ -92,6 +103,19 @@ class Observer:
             self._process.kill()
         self._process.join()
         self._process.close()
+
+
+@contextmanager
+def _ctrl_c_is_ours() -> Iterator[None]:
+    """A process that is started meanwhile doesn't hear it: its parent ends it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _observe(
@@ -110,6 +134,9 @@ def _observe(
         told = np.array(seen, np.int64).reshape(-1, 3)
     except OrappError as error:
         told = error
+    except Exception as error:
+        said = " ".join(str(error).split())[:200] or type(error).__name__
+        told = OrappError(f"a process of the benchmark failed: {said}", "run the bench again")
     with suppress(OSError, EOFError):
         pipe.send(told)
         while os.getppid() == parent and not pipe.poll():  # the other end closes it
