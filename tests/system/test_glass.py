@@ -53,6 +53,7 @@ def test_a_window_that_paints_the_frame_before_is_caught(bench, monkeypatch):
     assert result.report["outlines"]["mispaired"] == 0  # it knows nothing of it
     assert glass["checked"] > 5
     assert glass["wrong_picture"] >= glass["checked"] * 0.8
+    assert glass["wrong_pairing"] >= glass["checked"] * 0.8
     assert result.figures["capture_to_glass"]["p50"] > 90
 
 
