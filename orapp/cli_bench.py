@@ -107,7 +107,9 @@ def _lines(report: dict[str, Any]) -> list[str]:
     ratios = [f"{_times(overhead[p])} at {p}" for p in ("p50", "p99")]
     return [
         "",
-        f"overhead   capture to outline ready is {', '.join(ratios)} of the bare engine",
+        f"overhead   capture to outline ready is {', '.join(ratios)} of the bare engine; "
+        f"{_times(overhead['own_p50'])} of its own inference at p50",
+        *([] if overhead["quiet"] else [_unquiet(overhead)]),
         f"drops      {drops['pictures_not_shown']} of {drops['frames']} pictures not shown; "
         f"{drops['exposures_not_segmented']} of {drops['exposures']} exposures not segmented; "
         f"{drops['outlines_not_shown']} outlines not shown; "
@@ -119,9 +121,18 @@ def _lines(report: dict[str, Any]) -> list[str]:
         f"engine     {engine['name']} on {engine['backend']}",
         f"source     {source['width']}x{source['height']}, {source['rate_hz']:g}/s, "
         f"{source['description']}",
-        f"machine    {machine['cpu']}, {machine['cores']} cores, {machine['system']}",
+        f"machine    {machine['cpu']}, {machine['cores']} cores, {machine['system']}; "
+        f"load before the run {_ms(report['bench']['load_before'])}",
         f"command    {report['command']}",
     ]
+
+
+def _unquiet(overhead: dict[str, Any]) -> str:
+    before, after = (_ms(overhead[f"bare_{when}_ms"]) for when in ("before", "after"))
+    return (
+        f"           the machine was not quiet: the bare engine's p50 was {before} ms before and "
+        f"{after} ms after; these ratios say little"
+    )
 
 
 def _seen(glass: dict[str, Any] | str) -> str:

@@ -13,7 +13,6 @@ import pytest
 
 from orapp import barcode
 from orapp.bench import BenchOptions, run
-from orapp.bench.compare import compare, differing, read_bench
 from orapp.bench.observer import Observer
 from orapp.bench.parts import Part, drops_of, gaps_of, parts_of
 from orapp.bench.sightings import judge_sightings
@@ -195,72 +194,8 @@ def test_unreadable_unknown_and_unseen_are_counted():
     assert (nothing.figures()["n"], glass.read, glass.frames_not_seen) == (0, 0, 20)
 
 
-def bench_of(shift=0.0, seed=1, count=600, **machine):
-    rng = np.random.default_rng(seed)
-    ms = np.round(rng.gamma(9, 1, count) + 3 + shift, 3)
-    raw = {"at_s": list(range(count)), "ms": ms.tolist()}
-    return {
-        "raw": {"inference": raw},
-        "machine": {"cpu": "one", "cores": 2} | machine,
-        "engine": {"backend": "x"},
-        "source": {"rate_hz": 30.0},
-        "command": "orapp bench",
-    }
-
-
-def verdicts(one, other):
-    return [d.verdict for d in compare(one, other)]
-
-
-def test_a_faster_a_slower_and_an_equal_run_are_told_apart():
-    assert verdicts(bench_of(), bench_of(8, seed=2)) == ["slower", "slower"]
-    assert verdicts(bench_of(), bench_of(-8, seed=2)) == ["faster", "faster"]
-    assert verdicts(bench_of(), bench_of(seed=2)) == ["no difference shown"] * 2
-    assert verdicts(bench_of(), bench_of(5, count=60))[1] == "too few exposures"
-    one = compare(bench_of(), bench_of(2, seed=2))[0]
-    assert one.low_ms < one.other_ms - one.one_ms < one.high_ms
-    assert verdicts(bench_of(), {**bench_of(), "raw": {}}) == []
-
-
-def test_equal_runs_seldom_differ():
-    found = [v for k in range(8) for v in verdicts(bench_of(seed=k), bench_of(seed=100 + k))]
-    assert sum(v != "no difference shown" for v in found) <= 3
-
-
-def test_what_is_not_the_same_beside_the_speed_is_said():
-    assert differing(bench_of(), bench_of()) == []
-    assert differing(bench_of(), bench_of(cpu="two")) == ["the machine differs: one and two"]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "{}",
-        "[]",
-        "nonsense",
-        '{"raw": []}',
-        '{"raw": {"inference": {"ms": ["a"]}}}',
-        '{"raw": {"inference": {"ms": [[1]]}}}',
-        '{"raw": {"inference": {"ms": [NaN]}}, "machine": {}, "engine": {}, "source": {}}',
-        '{"raw": {}, "machine": 1, "engine": 2, "source": 3, "command": ""}',
-        "[" * 100_000,
-    ],
-)
-def test_a_file_that_is_no_benchmark_is_told_in_a_sentence(tmp_path, text):
-    path = tmp_path / "a.json"
-    path.write_text(text)
-    with pytest.raises(OrappError, match=r"'a.json' is no benchmark"):
-        read_bench(path)
-
-
-def test_a_missing_file_is_told_in_a_sentence(tmp_path):
-    with pytest.raises(OrappError, match="can't be read"):
-        read_bench(tmp_path / "none.json")
-
-
 def quick(of_model, **more):
-    options = {"size": 256, "rate": 15.0, "seconds": 2.0, "warm_up_s": 0.3, "headless": True}
+    options = {"size": 256, "rate": 15.0, "seconds": 1.0, "warm_up_s": 0.3, "headless": True}
     return BenchOptions(**{"engine": "openvino"} | options | {"model": str(of_model)} | more)
 
 
@@ -272,22 +207,25 @@ def test_a_run_offscreen_has_every_part_but_the_glass(qapp, bright_model):
     assert "not measured" in report["glass"]
     assert "capture_to_glass" not in figures
     drops = report["drops"]
-    assert 25 <= drops["frames"] == drops["exposures"] <= 32
+    assert 8 <= drops["frames"] == drops["exposures"] <= 17
     assert report["outlines"]["mispaired"] == 0
     n = drops["frames"] - drops["exposures_not_segmented"]
     assert figures["inference"]["n"] == figures["capture_to_outline"]["n"] == n
     assert len(result.report["raw"]["inference"]["ms"]) == n
-    assert figures["bare"]["n"] >= 20
+    assert figures["bare"]["n"] >= 10
     parts = ("capture_to_child", "inference", "outline", "answer")
     a = {name: np.array(report["raw"][name]["ms"]) for name in (*parts, "capture_to_outline")}
     assert np.allclose(sum(a[name] for name in parts), a["capture_to_outline"], atol=0.01)
-    assert report["overhead"]["p50"] > 0
+    overhead = report["overhead"]
+    assert overhead["p50"] > 0
+    assert overhead["own_p50"] >= 1
+    assert overhead["quiet"] in (True, False)
 
 
 def test_pulses_in_video_are_measured_per_exposure(qapp, bright_model):
     report = run(quick(bright_model, rate=10.0, video=30.0)).report
     drops = report["drops"]
-    assert drops["frames"] >= 2 * drops["exposures"] > 20
+    assert drops["frames"] >= 2 * drops["exposures"] > 8
     assert report["frames"]["repeats"] > report["frames"]["captured"] // 2
     assert report["parts"]["capture_to_picture"]["n"] <= drops["exposures"]
 
@@ -331,7 +269,7 @@ def test_a_loop_back_reads_the_codes_from_any_source(qapp, bright_model, tmp_pat
     write_clip(tmp_path / "clip.avi")
     result = run(quick(bright_model, loopback=f"file:{tmp_path / 'clip.avi'}"))
     seen = result.report["loopback"]
-    assert seen["read"] > 5
+    assert seen["read"] > 0
     assert seen["unreadable"] == 0
     assert seen["read"] >= result.figures["capture_to_loopback"]["n"]
 

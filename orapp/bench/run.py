@@ -1,5 +1,6 @@
 """One benchmark: bare engine, live path with a warm-up and a window of time, bare engine."""
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -122,6 +123,7 @@ class _Look:
 
 def measure(options: BenchOptions) -> BenchResult:
     """See `orapp.bench.run`."""
+    load = _load()
     profile = load_profile(options.profile)
     subject = _subject(options)
     spec = EngineSpec(options.model, options.engine, options.engine_delay_ms)
@@ -131,7 +133,14 @@ def measure(options: BenchOptions) -> BenchResult:
     report = _live(subject.source, spec, look, profile, log)
     after = measure_bare(spec, subject.small, subject.rate_hz, half_s)
     assert look.window is not None
-    return _result(options, report, log, look, np.concatenate([before, after]))
+    result = _result(options, report, log, look, (before, after))
+    result.report["bench"]["load_before"] = load
+    return result
+
+
+def _load() -> float | None:
+    """How many programs wanted a core in the last minute, where the system tells."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
 
 
 def _subject(options: BenchOptions) -> _Subject:
@@ -195,12 +204,13 @@ def _result(
     report: dict[str, Any],
     log: StampedLog,
     look: _Look,
-    bare: NDArray[np.int64],
+    halves: tuple[NDArray[np.int64], NDArray[np.int64]],
 ) -> BenchResult:
     """Everything that follows from the stamps."""
     assert look.window is not None
     window, answers, paintings = look.window, log.answers.all(), log.paintings.all()
     parts = parts_of(answers, paintings, window)
+    bare = np.concatenate(halves)
     parts["bare"] = Part((bare[:, 0] - window.start_ns) / 1e9, bare[:, 1] / 1e6)
     words: dict[str, Any] = {"glass": _NO_GLASS, "loopback": "not asked for"} | look.not_seen
     for name, seen in look.seen.items():
@@ -210,7 +220,7 @@ def _result(
     report["parts"] = {name: part.figures() for name, part in parts.items()}
     report["drops"] = drops_of(answers, paintings, window)
     report["gaps_ms"] = gaps_of(answers, paintings, window)
-    report["overhead"] = overhead_of(parts)
+    report["overhead"] = overhead_of(parts, [float(np.median(h[:, 1])) / 1e6 for h in halves])
     report["command"] = options.command
     report["bench"] = {
         "engine_asked": options.engine,
@@ -226,11 +236,24 @@ def _result(
     return BenchResult(report, parts)
 
 
-def overhead_of(parts: dict[str, Part]) -> dict[str, float | None]:
-    """How many times the bare engine's time passes from a capture to its outline."""
+def overhead_of(parts: dict[str, Part], halves_ms: list[float]) -> dict[str, Any]:
+    """How many times the engine's time passes from a capture to its outline.
+
+    Returns:
+        p50 and p99 against the bare engine; `own_p50` against each exposure's own inference, which
+        a change of the machine's load disturbs less; `bare_before_ms` and `bare_after_ms`, the bare
+        engine's p50 before and after the live part; `quiet`, whether these agree within a fifth.
+    """
     bare, whole = parts["bare"].figures(), parts["capture_to_outline"].figures()
-    ratios: dict[str, float | None] = {}
+    ratios: dict[str, Any] = {}
     for name in ("p50", "p99"):
         alone, both = bare[name], whole[name]
         ratios[name] = round(both / alone, 3) if alone and both is not None else None
-    return ratios
+    own = parts["capture_to_outline"].ms / np.maximum(parts["inference"].ms, 1e-3)
+    before, after = halves_ms
+    return ratios | {
+        "own_p50": round(float(np.median(own)), 3) if len(own) else None,
+        "bare_before_ms": round(before, 3),
+        "bare_after_ms": round(after, 3),
+        "quiet": bool(max(before, after) <= 1.2 * min(before, after)),
+    }
