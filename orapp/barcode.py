@@ -30,7 +30,7 @@ _FROM_RIGHT, _FROM_BOTTOM = 4, 28
 _WHITE, _BLACK = 215, 20
 _LEAST_CONTRAST = 24.0
 _SURE = 0.15
-"""So far from the middle between black and white a cell must be, as a fraction of their distance."""
+"""So far from grey a cell must be, as a fraction of the distance from black to white."""
 
 
 def draw(pixels: Gray, index: int) -> None:
@@ -85,35 +85,52 @@ def read_box(pixels: Gray, at: tuple[float, float, float, float]) -> int | None:
     back[:, 2] += np.array([0.5 / across - 0.5, 0.5 / down - 0.5])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     size = (_COLUMNS * _CELL, _ROWS * _CELL)
-    return _decode(cv2.warpAffine(pixels, back, size, flags=flags, borderMode=cv2.BORDER_REPLICATE))
+    edge = cv2.BORDER_REPLICATE
+    panel = cv2.warpAffine(pixels, back, size, flags=flags, borderMode=edge)
+    return _decode(np.asarray(panel, np.uint8))
 
 
 def find(photo: Gray) -> int | None:
-    """The number in a picture that shows the code somewhere, such as a camera's of the screen.
+    """The number in a picture that shows the code somewhere; see `Finder`."""
+    return Finder().read(photo)
 
-    It may be turned and seen from the side, not mirrored. Slower than `read`: some ms.
 
-    Args:
-        photo: (H, W) uint8; a cell needs some 4 pixels in it.
+class Finder:
+    """Finds the code in pictures that show it somewhere, such as a camera's of the screen.
+
+    It may be turned and seen from the side, not mirrored; a cell needs some 4 pixels. Finding
+    takes some ms, reading it again at the same place a fraction of one.
     """
-    corners, markers, _ = _detector().detectMarkers(photo)
-    for where, marker in zip(corners, np.ravel(markers), strict=False):  # None if there is none
-        if marker == _MARKER_ID:
-            index = _read_beside(photo, np.asarray(where, np.float32).reshape(4, 2))
-            if index is not None:
-                return index
-    return None
+
+    def __init__(self) -> None:
+        self._place: NDArray[np.float64] | None = None
+
+    def read(self, photo: Gray) -> int | None:
+        """The number in a photo, (H, W) uint8, or None."""
+        if self._place is not None and (index := _read_there(photo, self._place)) is not None:
+            return index
+        corners, markers, _ = _detector().detectMarkers(photo)
+        for where, marker in zip(corners, np.ravel(markers), strict=False):  # None if there is none
+            if marker == _MARKER_ID:
+                place = _place_beside(np.asarray(where, np.float32).reshape(4, 2))
+                if (index := _read_there(photo, place)) is not None:
+                    self._place = place
+                    return index
+        return None
 
 
-def _read_beside(photo: Gray, corners: NDArray[np.float32]) -> int | None:
-    """Reads the panel whose marker's corners were found: first its upper left, then clockwise."""
+def _place_beside(corners: NDArray[np.float32]) -> NDArray[np.float64]:
+    """From the panel to the photo, for a marker's corners from its upper left clockwise."""
     top, left = (place * _CELL - 0.5 for place in _MARKER_AT)
     far = _MARKER_SIDE * _CELL
     here = [(left, top), (left + far, top), (left + far, top + far), (left, top + far)]
-    matrix = cv2.getPerspectiveTransform(np.array(here, np.float32), corners)
+    return np.asarray(cv2.getPerspectiveTransform(np.array(here, np.float32), corners))
+
+
+def _read_there(photo: Gray, place: NDArray[np.float64]) -> int | None:
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     size = (_COLUMNS * _CELL, _ROWS * _CELL)
-    return _decode(np.asarray(cv2.warpPerspective(photo, matrix, size, flags=flags), np.uint8))
+    return _decode(np.asarray(cv2.warpPerspective(photo, place, size, flags=flags), np.uint8))
 
 
 def _decode(panel: Gray) -> int | None:

@@ -15,6 +15,7 @@ from rich.console import Console
 
 import orapp
 from orapp.cli_archive import add_to as add_archive_commands
+from orapp.cli_bench import bench
 from orapp.cli_engine import app as engine_app
 from orapp.cli_qa import EngineName
 from orapp.cli_qa import app as qa_app
@@ -50,6 +51,7 @@ app.add_typer(engine_app, name="engine")
 app.add_typer(qa_app, name="qa")
 app.add_typer(session_app, name="session")
 app.command()(replay)
+app.command()(bench)
 
 
 class Mode(StrEnum):

@@ -38,6 +38,7 @@ class LiveSession:
             thread; must not block.
         recording_limits: what a recording holds and needs.
         profile: of the site; what it says of the picture is applied to the source's.
+        latency: gets every stamp; a benchmark's keeps them.
 
     Attributes:
         frames, segmentations: mailboxes for the display; drop policy: newest wins.
@@ -56,13 +57,14 @@ class LiveSession:
         on_news: Callable[[], None] | None = None,
         recording_limits: RecordingLimits | None = None,
         profile: SiteProfile | None = None,
+        latency: LatencyLog | None = None,
     ) -> None:
         news = on_news or _nobody_listens
         self.rules = rules or OverlayRules()
         self.frames: Latest[Frame] = Latest(news)
         self.segmentations: Latest[Segmentation] = Latest(news)
         self.events = EventLog(self._noted)
-        self.latency = LatencyLog()
+        self.latency = latency or LatencyLog()
         self._profile = profile or SiteProfile()
         if self._profile.picture is not None:
             source = CalibratedSource(source, self._profile.picture)

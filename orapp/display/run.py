@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 from PySide6.QtCore import QBuffer, QIODevice, QTimer
@@ -28,6 +28,14 @@ OUTLINE_GRACE_S = 0.3
 """The screenshot waits so long for the outline of the frame that is shown."""
 
 
+class RunWatcher(Protocol):
+    """Looks on from the display's thread, as a benchmark does."""
+
+    def look(self, window: SurgeonWindow, session: LiveSession) -> bool:
+        """Called every 20 ms; True ends the run."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """How the window runs.
@@ -41,6 +49,7 @@ class RunOptions:
         case: id of the case, or empty.
         recordings: folder for the sessions that a key starts; None is a folder of the user's.
         replay: the recording that is replayed, or None.
+        watcher: looks on, and may end the run; or None.
     """
 
     seconds: float = 0.0
@@ -51,6 +60,7 @@ class RunOptions:
     case: str = ""
     recordings: Path | None = None
     replay: Replay | None = None
+    watcher: RunWatcher | None = None
 
 
 def run_live(
@@ -164,6 +174,8 @@ class _Ending:
     def _look(self) -> None:
         now_ns = time.monotonic_ns()
         over = self._session.ended and self._options.headless
+        watcher = self._options.watcher
+        over = (watcher is not None and watcher.look(self._window, self._session)) or over
         if over or self._session.error is not None or (self._end_ns and now_ns >= self._end_ns):
             self._ask()
         if not self._window.isVisible():
