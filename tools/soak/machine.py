@@ -1,0 +1,176 @@
+"""Whether the machine gave the program its time: stalls, and how long its threads stood in line."""
+
+import bisect
+import json
+import os
+import select
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+
+import psutil
+
+BEAT_S = 0.05
+LONG_S = 0.03
+"""A thread that stands in line for longer than this in one step may cost a frame."""
+STALL_S = 0.05
+"""A sleep that takes so much longer than asked is a stall."""
+
+
+class MachineWatch:
+    """Samples how long threads waited for a core (schedstat), in a process of its own.
+
+    Each step adds the longest wait among a process's threads; of program and X server together,
+    since a picture needs both, one after the other. A stall of the sampling process counts too:
+    then the whole machine stood.
+
+    Attributes:
+        stalls: (time, seconds) of the sampling process's own stalls.
+    """
+
+    def __init__(self) -> None:
+        self.stalls: list[tuple[float, float]] = []
+        self._times, self._sums, self._engine = [time.time()], [0.0], [0.0]
+        self._roles: dict[str, tuple[int, ...]] = {"server": _x_server()}
+        self._sampler = subprocess.Popen(
+            [sys.executable, "-m", "tools.soak.machine"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+        )
+        self._thread = threading.Thread(target=self._read, name="soak-machine", daemon=True)
+        self._thread.start()
+        self._tell()
+
+    def watch(self, role: str, *pids: int) -> None:
+        """From now on these processes are the `role` (program, engine)."""
+        if self._roles.get(role) != pids:
+            self._roles[role] = pids
+            self._tell()
+
+    def _tell(self) -> None:
+        assert self._sampler.stdin is not None
+        self._sampler.stdin.write(json.dumps(self._roles) + "\n")
+
+    def waited(self, begin: float, end: float) -> float:
+        """Seconds between two wall times in which program or X server stood in line for a core."""
+        return self._between(self._sums, begin, end)
+
+    def engine_waited(self, begin: float, end: float) -> float:
+        """The same of the engine, or of the program that listens to it."""
+        return max(self._between(self._engine, begin, end), self.waited(begin, end))
+
+    def lost_for_long(self, begin: float, end: float) -> float:
+        """Seconds in which frames may have been lost by the machine's fault.
+
+        Of the time in line, only what took most of a step, and half of the whole at most; and all
+        of the stalls.
+        """
+        first, last = self._places(begin, end)
+        steps = pairwise(self._sums[first : last + 1])
+        in_line = sum(b - a for a, b in steps if b - a > LONG_S)
+        stalled = sum(seconds for at, seconds in self.stalls if begin <= at <= end)
+        return min(in_line, (end - begin) / 2) + stalled
+
+    def stop(self) -> None:
+        """Ends the sampling process."""
+        assert self._sampler.stdin is not None
+        assert self._sampler.stdout is not None
+        self._sampler.stdin.close()
+        self._sampler.wait()
+        self._thread.join()
+        self._sampler.stdout.close()
+
+    def _places(self, begin: float, end: float) -> tuple[int, int]:
+        first = max(bisect.bisect_right(self._times, begin) - 1, 0)
+        return first, min(bisect.bisect_left(self._times, end), len(self._times) - 1)
+
+    def _between(self, sums: list[float], begin: float, end: float) -> float:
+        first, last = self._places(begin, end)
+        return max(sums[last] - sums[first], 0.0)
+
+    def _read(self) -> None:
+        assert self._sampler.stdout is not None
+        for line in self._sampler.stdout:
+            now, took, worst = json.loads(line)
+            stalled = took - BEAT_S if took - BEAT_S > STALL_S else 0.0
+            if stalled:
+                self.stalls.append((now, stalled))
+            shown = worst.get("program", 0.0) + worst.get("server", 0.0) + stalled
+            self._engine.append(self._engine[-1] + min(worst.get("engine", 0.0) + stalled, took))
+            self._sums.append(self._sums[-1] + min(shown, took))
+            self._times.append(now)
+
+
+def sample() -> None:
+    """The sampling process: reads roles from the standard input, writes a line for each step."""
+    roles: dict[str, list[int]] = {}
+    before: dict[tuple[str, int, str], float] = {}
+    asked = time.monotonic()
+    while True:
+        time.sleep(BEAT_S)
+        took, asked = time.monotonic() - asked, time.monotonic()
+        if select.select([0], [], [], 0)[0]:
+            told = os.read(0, 1 << 16).decode()
+            if not told:
+                return
+            roles = json.loads(told.strip().rpartition("\n")[2])
+        worst, before = _queued(roles, before)
+        print(json.dumps([time.time(), took, worst]), flush=True)
+
+
+def _queued(
+    roles: dict[str, list[int]], before: dict[tuple[str, int, str], float]
+) -> tuple[dict[str, float], dict[tuple[str, int, str], float]]:
+    """By how much the waits have grown since the last look, and the waits: the worst thread."""
+    now: dict[tuple[str, int, str], float] = {}
+    for role, pids in roles.items():
+        for pid in pids:
+            for task, waited in _waits(pid):
+                now[role, pid, task] = waited
+    worst: dict[str, float] = {}
+    for key, waited in now.items():
+        grown = waited - before.get(key, waited)
+        worst[key[0]] = max(worst.get(key[0], 0.0), grown)
+    return worst, now
+
+
+def _waits(pid: int) -> list[tuple[str, float]]:
+    found = []
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(OSError, IndexError):
+                text = (task / "schedstat").read_text()
+                found.append((task.name, int(text.split()[1]) / 1e9))
+    return found
+
+
+def _x_server() -> tuple[int, ...]:
+    """The server of our own display."""
+    display = ":" + os.environ.get("DISPLAY", "").rpartition(":")[2].partition(".")[0]
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.name() in ("Xvfb", "Xorg") and display in process.cmdline():
+                found.append(process.pid)
+    return tuple(found)
+
+
+def sizes(pid: int) -> dict[str, float]:
+    """Memory (MB), threads and open files of one process; raises psutil.Error if it is gone."""
+    process = psutil.Process(pid)
+    with process.oneshot():
+        return {
+            "rss_mb": process.memory_info().rss / 2**20,
+            "threads": process.num_threads(),
+            "files": process.num_fds(),
+        }
+
+
+if __name__ == "__main__":
+    sample()
