@@ -21,7 +21,7 @@ from orapp.engines.trust import check_model
 from orapp.errors import OrappError
 from orapp.files import check_writable, replace_file
 from orapp.machine import describe_machine
-from tools.compare_peers.clip import make_clip
+from tools.compare_peers.clip import SIDE, make_clip
 from tools.compare_peers.peers import PEERS, Environment, Peer, Unavailable, environment
 from tools.compare_peers.plan import SCENES, Plan
 from tools.compare_peers.records import figures, read_lines
@@ -30,6 +30,8 @@ from tools.compare_peers.table import Result, behind, markdown, show
 
 NAME = "peers"
 """Of the files in --out."""
+WIDTH = 200
+"""Of the tables where nobody looks."""
 
 
 def main() -> int:
@@ -52,6 +54,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--scene", choices=SCENES, action="append", help="default: all")
     names = [peer.name for peer in PEERS]
     parser.add_argument("--only", choices=names, action="append", help="default: all")
+    parser.add_argument("--size", type=int, default=SIDE, help="side of the frames, pixels")
     parser.add_argument("--model", default="pfnet-lite", help="name or folder")
     parser.add_argument("--out", type=Path, help=f"folder for {NAME}.md and {NAME}.json")
     parser.add_argument("--peers", type=Path, default=Path("build/peers"), help="environments")
@@ -64,15 +67,19 @@ def _compare(given: argparse.Namespace) -> int:
     rates = given.rate or [15.0, 30.0]
     if not all(1 <= rate <= 120 for rate in rates):
         raise OrappError("--rate is out of range", "give 1 to 120")
+    if not 128 <= given.size <= 2160:
+        raise OrappError("--size is out of range", "give 128 to 2160")
     check_model(given.model)
     check_writable(given.peers / "clip.npy")
     if given.out is not None:
         check_writable(given.out / f"{NAME}.md")
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     wanted = [peer for peer in PEERS if given.only is None or peer.name in given.only]
     ready, skipped = _prepare(wanted, given.peers, console)
     able = [peer for peer in wanted if peer.name in ready]
-    clip = make_clip(given.peers)
+    if not able:
+        raise OrappError("there is nothing to compare", "see above why each was skipped")
+    clip = make_clip(given.peers, given.size)
     results = []
     with display() as screen:
         for peer, plan in _plans(able, given, rates, clip):

@@ -123,7 +123,7 @@ def figures(plan: Plan, lines: Sequence[dict[str, Any]], ending: Ending) -> Figu
         aged=len({s.index for s in strange if s.said}),
         longest_gap_s=_longest(run, [s.at_s for s in first.values()])[0],
         longest_outline_gap_s=_longest(run, [s.at_s for s in outlined])[0],
-        told=_told(run, [s.at_s for s in first.values()], [s.at_s for s in outlined], len(strange)),
+        told=_told(run, [s.at_s for s in first.values()], outlined),
         died=ending.died,
         error=ending.why,
     )
@@ -183,11 +183,13 @@ def _outlined_share(run: Run) -> float:
     """Of the time from the first painting to the end; a dead program shows none."""
     if not run.shown:
         return 0.0
-    ends = [s.at_s for s in run.shown[1:]] + [run.shown[-1].at_s + 1 / run.plan.rate_hz]
+    until_s = max(run.shown[-1].at_s, 0.0 if run.ending.died else run.plan.seconds)
+    ends = [*(s.at_s for s in run.shown[1:]), until_s]
     with_one = sum(
         end - s.at_s for s, end in zip(run.shown, ends, strict=True) if s.outline_of is not None
     )
-    return round(with_one / run.plan.seconds, 3)
+    whole_s = max(until_s, run.plan.seconds) - run.shown[0].at_s
+    return round(with_one / whole_s, 3)
 
 
 def _longest(run: Run, at_s: Sequence[float]) -> tuple[float, float]:
@@ -198,7 +200,7 @@ def _longest(run: Run, at_s: Sequence[float]) -> tuple[float, float]:
     return round(length, 3), since
 
 
-def _told(run: Run, frames: Sequence[float], outlines: Sequence[float], strange: int) -> str:
+def _told(run: Run, frames: Sequence[float], outlined: Sequence[Shown]) -> str:
     """What a surgeon would have seen of the scene's fault."""
     if run.ending.died:
         left = run.plan.seconds - max(frames, default=0.0)
@@ -207,13 +209,22 @@ def _told(run: Run, frames: Sequence[float], outlines: Sequence[float], strange:
         return "; ".join([_stood(run, frames), _words(run, "signal")])
     gap, _ = _longest(run, frames)
     video = f"video stopped for {gap:.1f} s" if gap > STOPPED_S else "video went on"
-    if not outlines:
-        return f"{video}; no outlines"
-    gap, _ = _longest(run, outlines)
-    missing = f"outlines back after {gap:.1f} s" if gap > STOPPED_S else "outlines went on"
-    old = [f"old ones on {strange} paintings"] if strange else []
     words = [_words(run, "ai")] if run.plan.scene in ("raise", "spike") else []
-    return "; ".join([video, missing, *old, *words])
+    return "; ".join([video, *_told_of_outlines(run, outlined), *words])
+
+
+def _told_of_outlines(run: Run, outlined: Sequence[Shown]) -> list[str]:
+    if not outlined:
+        return ["no outlines"]
+    gap, _ = _longest(run, [s.at_s for s in outlined])
+    told = [f"outlines back after {gap:.1f} s" if gap > STOPPED_S else "outlines stayed"]
+    for said, how in ((False, "without a word"), (True, "with its age")):
+        old = [s for s in outlined if s.outline_of != s.index and s.said == said]
+        if old:
+            oldest_s = max(s.outline_painted_ms or s.outline_handed_ms or 0.0 for s in old) / 1000
+            frames = len({s.index for s in old})
+            told.append(f"another frame's on {frames} frames, up to {oldest_s:.2f} s old, {how}")
+    return told
 
 
 def _stood(run: Run, frames: Sequence[float]) -> str:

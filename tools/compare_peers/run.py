@@ -33,7 +33,7 @@ def display() -> Iterator[str]:
         raise OrappError("there is no display and no Xvfb", "set DISPLAY, or install xvfb")
     told, tells = os.pipe()
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(tells), "-screen", "0", "1920x1080x24", "-nolisten", "tcp"],
+        ["Xvfb", "-displayfd", str(tells), "-screen", "0", "1920x1080x24", "-noreset"],
         pass_fds=[tells],
         stderr=subprocess.DEVNULL,
         start_new_session=True,

@@ -64,17 +64,19 @@ def behind(results: Sequence[Result]) -> list[str]:
             if r.peer != "orapp" and (r.scene, r.rate_hz) == (mine.scene, mine.rate_hz)
         ]
         for what, own, theirs, unit, lower in _compared(mine, peers):
-            best = min(theirs, key=lambda t: t[0]) if lower else max(theirs, key=lambda t: t[0])
+            best, who = (min if lower else max)(theirs)
+            own_text = "never" if own is None else f"{own:g}{unit}"
             lines.append(
-                f"{mine.rate_hz:g}/s, {mine.scene}: {what}: {mine.label} {own:g}{unit}, "
-                f"{best[1]} {best[0]:g}{unit}"
+                f"{mine.rate_hz:g}/s, {SCENES[mine.scene]}: {what}: {mine.label} {own_text}, "
+                f"{who} {best:g}{unit}"
             )
     return lines
 
 
 def _compared(
     mine: Result, peers: Sequence[Result]
-) -> Iterable[tuple[str, float, list[tuple[float, str]], str, bool]]:
+) -> Iterable[tuple[str, float | None, list[tuple[float, str]], str, bool]]:
+    """What is behind: name, own figure, theirs with their labels, unit, whether lower is better."""
     for column, title in COLUMNS.items():
         own = getattr(mine.figures, column)
         for key in ("p50", "p99", "max"):
@@ -83,7 +85,7 @@ def _compared(
             if not theirs:
                 continue
             if own is None:
-                yield f"{title} {key}", float("nan"), theirs, " ms", True
+                yield f"{title} {key}", None, theirs, " ms", True
             elif own[key] - min(theirs)[0] > max(EQUAL_MS, EQUAL_SHARE * own[key]):
                 yield f"{title} {key}", own[key], theirs, " ms", True
     for name, lower in (("missed", True), ("unsaid", True), ("outlined", False)):

@@ -49,6 +49,10 @@ class Notes:
         """One line; from any thread."""
         self._file.write((json.dumps({"what": what, **values}) + "\n").encode())
 
+    def close(self) -> None:
+        """No more lines."""
+        self._file.close()
+
     def shown(
         self,
         shot: Shot,
