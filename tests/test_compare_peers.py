@@ -66,11 +66,12 @@ def test_ages_count_from_the_camera_and_only_within_the_time():
     assert seen.told == "video went on; outlines stayed"
 
 
-def test_a_picture_counts_when_it_is_first_shown_and_an_outline_whenever():
-    twice = [line for i in COUNTED for line in (shown(i, 1), shown(i, 51, i))]
-    seen = figures(plan(), lines(*twice), Ending())
+def test_picture_and_outline_count_when_they_are_first_shown():
+    thrice = [line for i in COUNTED for line in (shown(i, 1), shown(i, 51, i), shown(i, 90, i))]
+    seen = figures(plan(), lines(*thrice), Ending())
     assert seen.picture_handed["max"] == 1
     assert seen.outline_handed == {"p50": 51.0, "p99": 51.0, "max": 51.0}
+    assert seen.oldest_outline_ms == 93
     assert seen.outlined == pytest.approx(0.5, abs=0.02)
 
 

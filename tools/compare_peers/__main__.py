@@ -198,13 +198,13 @@ def _page(
 
 EXPLAINED = """\
 Ages are p50 / p99 / max in ms, from when the camera had the frame: of the picture, when it was
-first handed to the step that shows it, and when it was first painted; of an outline, each time that
-it was painted, from when the camera had the frame that it was computed from. `missed`: frames that
-were never shown. `unsaid`: frames that were shown with another frame's outline and no word about
-it; `with its age`: those that tell. `outlined`: share of the time with an outline on the screen.
-All have the same frames, model call (resize, OpenVINO, outline) and camera; frames count from a
-second after the model's first answer. Nothing is caught around a peer's model call but what its
-framework catches."""
+first handed to the step that shows it, and when it was first painted; of an outline, the same for
+the frame that it was computed from, on whatever frame it was first shown. `oldest outline`: the
+oldest that was painted, ms. `missed`: frames that were never shown. `unsaid`: frames that were
+shown with another frame's outline and no word about it; `with its age`: those that tell.
+`outlined`: share of the time with an outline on the screen. All have the same frames, model call
+(resize, OpenVINO, outline) and camera; frames count from a second after the model's first answer.
+Nothing is caught around a peer's model call but what its framework catches."""
 
 
 if __name__ == "__main__":

@@ -51,7 +51,9 @@ class Figures:
         produced, missed: frames of the source that count; of them, never shown.
         picture_handed, picture_painted: age of each frame when it was first with the step that
             shows it, and when it was first painted: p50, p99 and max in ms; None if never.
-        outline_handed, outline_painted: age of each outline that was shown, the same.
+        outline_handed, outline_painted: age of each frame's outline when it was first shown, on
+            whatever frame, the same.
+        oldest_outline_ms: the oldest that was painted; None if there was none.
         outlined: share of the time during which an outline was on the picture.
         unsaid: frames that were shown with another frame's outline, without a word.
         aged: those that were shown with one, and with its age.
@@ -68,6 +70,7 @@ class Figures:
     picture_painted: dict[str, float] | None = None
     outline_handed: dict[str, float] | None = None
     outline_painted: dict[str, float] | None = None
+    oldest_outline_ms: float | None = None
     outlined: float = 0.0
     unsaid: int = 0
     aged: int = 0
@@ -109,6 +112,9 @@ def figures(plan: Plan, lines: Sequence[dict[str, Any]], ending: Ending) -> Figu
     for shown in run.shown:
         first.setdefault(shown.index, shown)
     outlined = [s for s in run.shown if s.outline_of is not None]
+    new: dict[int | None, Shown] = {}
+    for shown in outlined:
+        new.setdefault(shown.outline_of, shown)
     strange = [s for s in outlined if s.outline_of != s.index]
     return Figures(
         counted=True,
@@ -116,8 +122,9 @@ def figures(plan: Plan, lines: Sequence[dict[str, Any]], ending: Ending) -> Figu
         missed=len(run.produced - set(first)),
         picture_handed=spread([s.handed_ms for s in first.values()]),
         picture_painted=spread([s.painted_ms for s in first.values()]),
-        outline_handed=spread([s.outline_handed_ms for s in outlined]),
-        outline_painted=spread([s.outline_painted_ms for s in outlined]),
+        outline_handed=spread([s.outline_handed_ms for s in new.values()]),
+        outline_painted=spread([s.outline_painted_ms for s in new.values()]),
+        oldest_outline_ms=max((_age_ms(s) for s in outlined), default=None),
         outlined=_outlined_share(run),
         unsaid=len({s.index for s in strange if not s.said}),
         aged=len({s.index for s in strange if s.said}),
@@ -127,6 +134,11 @@ def figures(plan: Plan, lines: Sequence[dict[str, Any]], ending: Ending) -> Figu
         died=ending.died,
         error=ending.why,
     )
+
+
+def _age_ms(shown: Shown) -> float:
+    """Of the outline, painted if it was."""
+    return round(shown.outline_painted_ms or shown.outline_handed_ms or 0.0, 2)
 
 
 def spread(ms: Sequence[float | None]) -> dict[str, float] | None:
@@ -221,7 +233,7 @@ def _told_of_outlines(run: Run, outlined: Sequence[Shown]) -> list[str]:
     for said, how in ((False, "without a word"), (True, "with its age")):
         old = [s for s in outlined if s.outline_of != s.index and s.said == said]
         if old:
-            oldest_s = max(s.outline_painted_ms or s.outline_handed_ms or 0.0 for s in old) / 1000
+            oldest_s = max(_age_ms(s) for s in old) / 1000
             frames = len({s.index for s in old})
             told.append(f"another frame's on {frames} frames, up to {oldest_s:.2f} s old, {how}")
     return told

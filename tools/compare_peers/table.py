@@ -17,7 +17,7 @@ COLUMNS = {
     "outline_handed": "outline, before painting",
     "outline_painted": "outline, painted",
 }
-AGES = ["", *COLUMNS.values(), "missed", "unsaid", "with its age", "outlined"]
+AGES = ["", *COLUMNS.values(), "oldest outline", "missed", "unsaid", "with its age", "outlined"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,8 @@ def _ages(result: Result) -> list[str]:
     ages = [_age(getattr(f, column)) for column in COLUMNS]
     label = result.label + (" (died)" if f.died else "")
     missed = f"{f.missed} of {f.produced}"
-    return [label, *ages, missed, str(f.unsaid), str(f.aged), f"{f.outlined:.0%}"]
+    oldest = "-" if f.oldest_outline_ms is None else f"{f.oldest_outline_ms:.0f}"
+    return [label, *ages, oldest, missed, str(f.unsaid), str(f.aged), f"{f.outlined:.0%}"]
 
 
 def _age(ages: dict[str, float] | None) -> str:
