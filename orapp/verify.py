@@ -123,7 +123,7 @@ def open_verified(spec: EngineSpec) -> Engine:
 def _open_and_check(spec: EngineSpec) -> Engine:
     folder = find_model(spec.model)
     manifest = load_manifest(folder)
-    engine = open_engine(replace(spec, delay_ms=0, raise_at=0))
+    engine = open_engine(replace(spec, delay_ms=0, raise_at=0, spike_at=0))
     try:
         check(engine, load_golden(folder, manifest), bounds_of(engine, manifest))
     except Exception:

@@ -1,6 +1,7 @@
 """Engines: the same model, the same answers; and only the model that the manifest names."""
 
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,17 @@ def test_test_options_make_an_engine_slow_and_failing(bright):
         assert (engine.infer(image).probability == 255).all()
         with pytest.raises(RuntimeError, match="on purpose"):
             engine.infer(image)
+
+
+def test_an_engine_can_take_a_second_longer_once(bright):
+    took = []
+    with open_engine(EngineSpec(str(bright), spike_at=2)) as engine:
+        for _ in range(3):
+            before = time.monotonic()
+            engine.infer(np.full((64, 64), 255, np.uint8))
+            took.append(time.monotonic() - before)
+    assert took[1] >= 1
+    assert took[1] == max(took)
 
 
 def test_an_unknown_engine_and_a_model_without_weights_are_told(bright):

@@ -22,6 +22,7 @@ class EngineSpec:
             OpenVINO.
         delay_ms: test option: each inference takes this much longer.
         raise_at: test option: the engine raises at this inference (counted from 1); 0 is never.
+        spike_at: test option: this inference takes a second longer; 0 is never.
         threads: of OpenVINO; 0 is as many as it likes. Sums are taken in another order with
             another number: what the model judges may differ in its seventh digit.
     """
@@ -30,6 +31,7 @@ class EngineSpec:
     backend: str = "auto"
     delay_ms: int = 0
     raise_at: int = 0
+    spike_at: int = 0
     threads: int = 0
 
 
@@ -143,7 +145,7 @@ def open_engine(spec: EngineSpec) -> Engine:
 
 def with_faults(engine: Engine, spec: EngineSpec) -> Engine:
     """The engine, made slow or failing if the spec's test options ask for it."""
-    if spec.delay_ms or spec.raise_at:
+    if spec.delay_ms or spec.raise_at or spec.spike_at:
         from orapp.engines.faulty import FaultyEngine
 
         return FaultyEngine(engine, spec)

@@ -7,9 +7,11 @@ from typing import Self
 from orapp.engines import Engine, EngineSpec, Inference
 from orapp.frames import Gray
 
+SPIKE_S = 1.0
+
 
 class FaultyEngine:
-    """A real engine that answers late, or raises once at a given inference."""
+    """A real engine that answers late, or once raises or takes long at a given inference."""
 
     def __init__(self, engine: Engine, spec: EngineSpec) -> None:
         self.identity = engine.identity
@@ -20,6 +22,8 @@ class FaultyEngine:
         self._count += 1
         if self._count == self._spec.raise_at:
             raise RuntimeError("raised on purpose (test option)")
+        if self._count == self._spec.spike_at:
+            time.sleep(SPIKE_S)
         if self._spec.delay_ms:
             time.sleep(self._spec.delay_ms / 1000)
         return self._engine.infer(image)

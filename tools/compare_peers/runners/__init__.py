@@ -1,0 +1,1 @@
+"""One program for each peer; all are given one plan, and write the same lines."""
