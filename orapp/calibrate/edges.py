@@ -19,6 +19,10 @@ FINE = 4
 """Model points per pixel."""
 FAINTEST = 1e-3
 """Of the light, that scatter brings behind the metal."""
+BLUR_PX = 1.5
+"""Of the edge, about: standard deviation."""
+DARKEST = 0.2
+"""Part of the depth, from black, where clipping has bent the profile: it may be anything there."""
 REACH = 1.7
 """Half of the profile that is looked at, in radii."""
 
@@ -53,7 +57,8 @@ def fit_profile(
         hollow: it may be a tube; a ball isn't.
     """
     step = float(x[1] - x[0])
-    fine = np.arange(x[0] - 3, x[-1] + 3, step / FINE)
+    cells = np.arange(x[0] - 3, x[-1] + 3, step / FINE)
+    fine = (cells[1:] + cells[:-1]) / 2
     low, high = float(grey.min()), float(np.percentile(grey, 90))
     depth = max(high - low, 1.0)
 
@@ -62,16 +67,23 @@ def fit_profile(
     def model(theta: Points) -> Points:
         centre, size, bore, steel, gain, blur, level, slope = np.clip(theta, -bound, bound)
         r = max(radius * float(np.exp(size)), 0.5)
-        away = (fine - centre) ** 2
-        way = np.sqrt(np.maximum(r * r - away, 0)) / r
+        way = _half_chords(cells - centre, r) / r
         if hollow:
-            inner = r * r / (1 + np.exp(-bore))
-            way = way - np.sqrt(np.maximum(inner - away, 0)) / r
+            way = way - _half_chords(cells - centre, r / float(np.sqrt(1 + np.exp(-bore)))) / r
         through = np.exp(-2 * STEEL_PER_MM * radius_mm * float(np.exp(steel)) * way)
-        spread = max(radius * float(np.exp(blur)) * 0.1, 0.3) * FINE / step
+        spread = BLUR_PX * float(np.exp(blur)) * FINE / step
         through = cv2.GaussianBlur(through[None], (0, 0), spread, borderType=cv2.BORDER_REPLICATE)
-        shown = level + slope * fine / radius + 60 * float(np.exp(gain)) * np.log(through[0] + FAINTEST)
-        return np.asarray(np.maximum(np.interp(x, fine, shown), low))
+        shown = (
+            level + slope * fine / radius + 60 * float(np.exp(gain)) * np.log(through[0] + FAINTEST)
+        )
+        return np.asarray(np.interp(x, fine, shown))
+
+    blackest = low + DARKEST * depth
+    lost = grey < blackest if low < 3 else np.zeros(len(x), bool)
+
+    def misses(theta: Points) -> Points:
+        off = model(theta) - grey
+        return np.asarray(np.where(lost, np.maximum(off - blackest + grey, 0), off))
 
     start = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, high, 0.0])
     loose = np.array([radius, 0.5, 2.0, 0.3, 0.7, 0.7, depth, depth])
@@ -83,14 +95,21 @@ def fit_profile(
     best, left = start, np.inf
     for bore in (-2.0, 1.5) if hollow else (0.0,):
         start[2] = bore
-        found, spread = fit(lambda t: (model(t) - grey) / noise, start, loose)
-        rms = float(np.sqrt(((model(found) - grey) ** 2).mean()))
+        found, spread = fit(lambda t: misses(t) / noise, start, loose)
+        rms = float(np.sqrt((misses(found) ** 2).mean()))
         if rms < left:
             best, left, covariance = found, rms, spread
     size = radius * float(np.exp(best[1]))
     scatter = max(left / noise, 0.2)
     sd = size * float(np.sqrt(max(covariance[1, 1], 0.0))) * scatter
     return Profile(float(best[0]), size, sd, left / depth)
+
+
+def _half_chords(cells: Points, r: float) -> Points:
+    """Mean of sqrt(r^2 - x^2) between each two of the borders x: smooth in r, as samples aren't."""
+    x = np.clip(cells / r, -1, 1)
+    area = r * r / 2 * (x * np.sqrt(1 - x * x) + np.arcsin(x))
+    return np.asarray(np.diff(area) / np.diff(cells))
 
 
 def along(grey: NDArray[np.float32], start: Points, end: Points, x: Points) -> Points:

@@ -53,9 +53,7 @@ def find_ticks(picture: NDArray[np.float32]) -> Ticks:
     middle = np.array([u.mean(), v.mean()])
     count = float(high - low) * float(np.hypot(*rate))
     if count < LEAST_TICKS:
-        raise NoFiducial(
-            "no ruler is in the picture", "show one, or point at two of its ticks"
-        )
+        raise NoFiducial("no ruler is in the picture", "show one, or point at two of its ticks")
     spacing = 1 / float(np.hypot(*rate))
     ends = np.array([middle + low * ahead, middle + high * ahead])
     return Ticks(spacing, spacing * spacing * sd, ends, round(count))
@@ -85,9 +83,7 @@ def _strongest(fine: Plane) -> Points:
     strength = np.where(ratio > LEAST_PEAK, power, 0)
     at = np.unravel_index(int(strength.argmax()), power.shape)
     if strength[at] <= 0:
-        raise NoFiducial(
-            "no ruler is in the picture", "show one, or point at two of its ticks"
-        )
+        raise NoFiducial("no ruler is in the picture", "show one, or point at two of its ticks")
     return np.array([float(fx[0, at[1]]), float(fy[at[0], 0])])
 
 

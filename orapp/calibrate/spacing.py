@@ -122,9 +122,7 @@ def from_ends(ends: Points, length_mm: float, sd_px: float = CLICK_SD_PX) -> Spa
     """
     long = float(np.hypot(*(np.asarray(ends)[1] - ends[0])))
     if not (long > 20 and length_mm > 0):
-        raise NoFiducial(
-            "the two ends lie too close to each other", "choose others"
-        )
+        raise NoFiducial("the two ends lie too close to each other", "choose others")
     value = length_mm / long
     text = f"two ends pointed at, {length_mm:g} mm apart"
     sd = value * math.sqrt(2) * sd_px / long
@@ -230,7 +228,7 @@ def _by_diameter(
 ) -> Spacing:
     value = diameter_mm / 2 / radius
     part = math.hypot(sd / radius, tolerance_mm / diameter_mm, INTERPOLATION_SD)
-    part = math.hypot(part, 0.1 / radius)  # of a pixel: how it is sampled
+    part = math.hypot(part, 0.15 / radius)  # of a pixel: how it is sampled
     return Spacing(value, value * part, "fiducial", f"{what} of {diameter_mm:g} mm", rim)
 
 

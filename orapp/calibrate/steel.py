@@ -19,6 +19,8 @@ LEAST_RADIUS_PX = 6.0
 LEAST_ASPECT = 4.0
 NARROW, WIDE = 3.0, 90.0
 """Width of a cannula in px."""
+LIT = 40.0
+"""Grey level that only the field has."""
 DEEP = 25.0
 """Grey levels that steel is darker than what is around it, at least."""
 
@@ -111,6 +113,7 @@ def bar(grey: Plane) -> Points:
     smooth = cv2.GaussianBlur(grey, (0, 0), 1.5)
     shape = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     deep = cv2.morphologyEx(smooth, cv2.MORPH_BLACKHAT, shape)
+    deep = np.where(_well_inside(smooth, side // 3), deep, 0)
     best: tuple[float, Points] | None = None
     for level in (30.0, 50.0, 75.0):
         dark = (deep > level).astype(np.uint8)
@@ -131,6 +134,16 @@ def bar(grey: Plane) -> Points:
     if best is None:
         raise NoFiducial("no cannula is in the picture", "show it, or point at two places on it")
     return best[1]
+
+
+def _well_inside(smooth: Plane, margin: int) -> NDArray[np.bool_]:
+    """Where the field is, but for its rim: within the hull of all that is lit."""
+    lit = cv2.findNonZero((smooth > LIT).astype(np.uint8))
+    field = np.zeros(smooth.shape, np.uint8)
+    if lit is not None:
+        cv2.fillConvexPoly(field, cv2.convexHull(lit), 1)
+    field = np.pad(field[1:-1, 1:-1], 1)
+    return np.asarray(cv2.erode(field, np.ones((2 * margin + 1,) * 2)) > 0)
 
 
 def half_width(grey: Plane, ends: Points) -> float:

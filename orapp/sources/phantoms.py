@@ -63,7 +63,7 @@ class Phantom:
         v, u = np.mgrid[0:size, 0:size].astype(np.float32) / np.float32(size) - np.float32(0.5)
         lit = 178 + 14 * u - 60 * (u * u + v * v)  # heel effect, and darker to the rim
         grey = lit - 75 * self.metal + noise * 6 * np.exp(np.minimum(self.metal, 2) / 2)
-        return np.asarray(np.clip(grey, 0, 255), np.uint8)
+        return np.asarray(np.rint(np.clip(grey, 0, 255)), np.uint8)
 
     @property
     def places(self) -> Points:
