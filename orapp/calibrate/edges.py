@@ -73,9 +73,8 @@ def fit_profile(
         through = np.exp(-2 * STEEL_PER_MM * radius_mm * float(np.exp(steel)) * way)
         spread = BLUR_PX * float(np.exp(blur)) * FINE / step
         through = cv2.GaussianBlur(through[None], (0, 0), spread, borderType=cv2.BORDER_REPLICATE)
-        shown = (
-            level + slope * fine / radius + 60 * float(np.exp(gain)) * np.log(through[0] + FAINTEST)
-        )
+        contrast = 60 * float(np.exp(gain))
+        shown = level + slope * fine / radius + contrast * np.log(through[0] + FAINTEST)
         return np.asarray(np.interp(x, fine, shown))
 
     blackest = low + DARKEST * depth

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orapp.calibrate.lattice import find_lattice
-from orapp.calibrate.warp import BETTER, MOST_DEGREE, Points, Warp, plain, with_distortion
+from orapp.calibrate.warp import BETTER, MOST_DEGREE, Points, Warp, bent, plain
 from orapp.errors import OrappError
 
 WORTH_PX = 0.5
@@ -159,7 +159,7 @@ def fit_plate(crop: NDArray[Any]) -> PlateFit:
         )
     turn, mirrored = _orientation(grey if lattice.dark else 255 - grey, warp, centre, scale)
     long = np.hypot(*misses.T)
-    bent = warp.coefficients
+    terms = warp.coefficients
     laid = warp.undistorted(found.nodes)
     reach = float(np.sqrt(((laid - laid.mean(axis=0)) ** 2).sum()))
     rms = float(np.sqrt((long**2).mean()))
@@ -170,9 +170,9 @@ def fit_plate(crop: NDArray[Any]) -> PlateFit:
         misses,
         (float(centre[0]), float(centre[1])),
         scale,
-        0 if bent is None else found.degree,
-        () if bent is None else tuple(map(float, bent[:, 0])),
-        () if bent is None else tuple(map(float, bent[:, 1])),
+        0 if terms is None else found.degree,
+        () if terms is None else tuple(map(float, terms[:, 0])),
+        () if terms is None else tuple(map(float, terms[:, 1])),
         rms,
         float(long.max()),
         found.plain_px,
@@ -195,23 +195,22 @@ class _Fitting:
 
     def best(self) -> tuple[Warp, Points]:
         """The warp, and (N, 2) pixels that each node is off by a fit that did not know it."""
-        misses = self._held_out(0)
-        self.plain_px = float(np.percentile(np.hypot(*misses.T), 95))
+        tried = self._held_out()
+        self.plain_px = float(np.percentile(np.hypot(*tried[0].T), 95))
         if self.plain_px <= WORTH_PX:
-            return plain(self.nodes, self._seen, self._sd), misses
-        tried = {d: self._held_out(d) for d in range(1, MOST_DEGREE + 1)}
+            return plain(self.nodes, self._seen, self._sd), tried[0]
         order = [1]
         for degree in range(2, MOST_DEGREE + 1):
             if _rms(tried[degree]) < BETTER * _rms(tried[order[-1]]):
                 order.append(degree)
+        warps = bent(self.nodes, self._seen, self._sd)
         for degree in reversed(order):
-            warp = with_distortion(self.nodes, self._seen, self._sd, degree)
-            if warp.is_one_to_one():
-                return self._if_worth_it(warp, tried[degree], misses, degree)
+            if warps[degree].is_one_to_one():
+                return self._if_worth_it(warps[degree], tried[degree], tried[0], degree)
         raise NoPlate("the plate's picture folds over itself", "show the whole plate once more")
 
     def _if_worth_it(
-        self, warp: Warp, bent: Points, flat: Points, degree: int
+        self, warp: Warp, curved: Points, flat: Points, degree: int
     ) -> tuple[Warp, Points]:
         """Without the polynomial where all that it moves is less than the nodes scatter."""
         laid = warp.undistorted(self.nodes)
@@ -219,20 +218,17 @@ class _Fitting:
         if float(np.percentile(moved, 95)) <= WORTH_PX:
             return plain(self.nodes, self._seen, self._sd), flat
         self.degree = degree
-        return warp, bent
+        return warp, curved
 
-    def _held_out(self, degree: int) -> Points:
-        misses = np.zeros_like(self._seen)
+    def _held_out(self) -> dict[int, Points]:
+        """By degree, 0 is none: (N, 2) pixels that each node is off by a fit without it."""
+        misses = {degree: np.zeros_like(self._seen) for degree in range(MOST_DEGREE + 1)}
         for fold in range(FOLDS):
             out = self._fold == fold
-            warp = self._fit(self.nodes[~out], self._seen[~out], degree)
-            misses[out] = self._seen[out] - warp.seen(self.nodes[out])
-        return misses * self._scale
-
-    def _fit(self, nodes: Points, seen: Points, degree: int) -> Warp:
-        if degree == 0:
-            return plain(nodes, seen, self._sd)
-        return with_distortion(nodes, seen, self._sd, degree)
+            known = self.nodes[~out], self._seen[~out], self._sd
+            for degree, warp in {0: plain(*known), **bent(*known)}.items():
+                misses[degree][out] = self._seen[out] - warp.seen(self.nodes[out])
+        return {degree: miss * self._scale for degree, miss in misses.items()}
 
 
 def _write(shown: NDArray[np.uint8], lines: list[str]) -> None:

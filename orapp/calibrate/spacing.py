@@ -24,6 +24,8 @@ CLICK_SD_PX = 1.0
 INTERPOLATION_SD = 0.002
 """What blur, gamma and edge enhancement may do to an edge, as a part of the diameter."""
 WORST_MISFIT = 0.12
+MOST_UNSURE = 0.03
+"""One standard deviation of a spacing, as a part of it."""
 PLAUSIBLE = 0.05, 0.8
 """Mm per px that a C-arm's picture can have."""
 
@@ -229,6 +231,11 @@ def _by_diameter(
     value = diameter_mm / 2 / radius
     part = math.hypot(sd / radius, tolerance_mm / diameter_mm, INTERPOLATION_SD)
     part = math.hypot(part, 0.15 / radius)  # of a pixel: how it is sampled
+    if not part < MOST_UNSURE:
+        raise NoFiducial(
+            f"the edges of the {what} can't be told to {MOST_UNSURE:.0%}",
+            "show it on a light and even background, or nearer to the tube",
+        )
     return Spacing(value, value * part, "fiducial", f"{what} of {diameter_mm:g} mm", rim)
 
 

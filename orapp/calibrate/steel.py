@@ -113,7 +113,7 @@ def bar(grey: Plane) -> Points:
     smooth = cv2.GaussianBlur(grey, (0, 0), 1.5)
     shape = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     deep = cv2.morphologyEx(smooth, cv2.MORPH_BLACKHAT, shape)
-    deep = np.where(_well_inside(smooth, side // 3), deep, 0)
+    deep = np.where(_well_inside(np.asarray(smooth, np.float32), side // 3), deep, 0)
     best: tuple[float, Points] | None = None
     for level in (30.0, 50.0, 75.0):
         dark = (deep > level).astype(np.uint8)

@@ -91,14 +91,13 @@ def plain(nodes: Points, seen: Points, sd: float) -> Warp:
     return Warp(_centred(_model(nodes, seen, sd, _FLAT)), None)
 
 
-def with_distortion(nodes: Points, seen: Points, sd: float, degree: int) -> Warp:
-    """The warp with a polynomial of this degree.
+def bent(nodes: Points, seen: Points, sd: float) -> dict[int, Warp]:
+    """Warps with a polynomial, by its degree: 1 to `MOST_DEGREE`.
 
     Args:
         nodes: (N, 2), columns and rows.
         seen: (N, 2), where they are.
         sd: of those.
-        degree: 1 to `MOST_DEGREE`.
     """
     theta = _model(nodes, seen, sd, _SD)
     flat = _centred(theta)
@@ -109,7 +108,10 @@ def with_distortion(nodes: Points, seen: Points, sd: float, degree: int) -> Warp
     points = np.concatenate([whole.undistorted(nodes), around])
     wanted = np.concatenate([seen, modelled])
     weights = np.concatenate([np.ones(len(nodes)), np.full(len(around), GRID_WEIGHT)])
-    return Warp(flat, fit_terms(points, wanted, degree, weights))
+    return {
+        degree: Warp(flat, fit_terms(points, wanted, degree, weights))
+        for degree in range(1, MOST_DEGREE + 1)
+    }
 
 
 def _model(nodes: Points, seen: Points, sd: float, prior: list[float]) -> Points:

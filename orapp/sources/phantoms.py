@@ -71,6 +71,15 @@ class Phantom:
         return through(self.to_picture, self.nodes.astype(np.float64) * PITCH_MM)
 
 
+def draw_phantom(scene: str, size: int, seed: int, plate: str = "beads") -> Phantom:
+    """The object of a scene (one of `PHANTOMS`) and a seed; `plate` is `beads` or `grid`."""
+    rng = np.random.default_rng([seed, 21])
+    if scene == "plate":
+        return draw_plate(size, rng, plate)
+    mm_per_px = rng.uniform(120, 160) / size
+    return (draw_ruler if scene == "ruler" else draw_ball)(size, mm_per_px, rng)
+
+
 def through(homography: Points, points: Points) -> Points:
     """(N, 2) points through a (3, 3) homography."""
     seen = np.column_stack([points, np.ones(len(points))]) @ homography.T
