@@ -6,7 +6,7 @@ import pytest
 
 from orapp.calibrate.plate import NoPlate, PlateFit, find_plate, fit_plate
 from orapp.sources.simulated import SimulatedRun, parse_options
-from tests.distorted import Intensifier, field_grid, left_over, undistorted
+from tools.distorted import Intensifier, field_grid, left_over, undistorted
 
 SIZE = 512
 

@@ -1,4 +1,4 @@
-"""An image intensifier that the tests know: pincushion, S-shape, a middle of its own."""
+"""An image intensifier whose truth is known: pincushion, S-shape, a middle of its own."""
 
 from dataclasses import dataclass
 
@@ -11,6 +11,8 @@ from orapp.calibrate.polynomial import terms
 
 @dataclass(frozen=True)
 class Intensifier:
+    """How it bends a square picture of `size` px; all else in units of half of that."""
+
     size: int
     pincushion: float
     s_shape: float
@@ -19,6 +21,7 @@ class Intensifier:
 
     @staticmethod
     def random(seed: int, size: int) -> "Intensifier":
+        """The one of a seed."""
         rng = np.random.default_rng([seed, 3])
         return Intensifier(
             size,
@@ -28,7 +31,13 @@ class Intensifier:
             rng.uniform(-0.05, 0.05, 2),
         )
 
+    @staticmethod
+    def none(size: int) -> "Intensifier":
+        """A flat panel."""
+        return Intensifier(size, 0.0, 0.0, 0.0, np.zeros(2))
+
     def to_raw(self, points: np.ndarray) -> np.ndarray:
+        """(N, 2) undistorted pixels to distorted ones."""
         half = self.size / 2
         q = (points - (self.size - 1) / 2) / half - self.centre
         square = (q * q).sum(axis=1)[:, None]
@@ -38,6 +47,7 @@ class Intensifier:
         return (out + self.centre) * half + (self.size - 1) / 2
 
     def bend(self, picture: np.ndarray) -> np.ndarray:
+        """The distorted picture of an undistorted one, (size, size)."""
         v, u = np.mgrid[0 : self.size, 0 : self.size].astype(float)
         raw = np.stack([u, v], axis=-1).reshape(-1, 2)
         q = raw.copy()
