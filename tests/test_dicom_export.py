@@ -14,6 +14,7 @@ from orapp.dicom.runs import Run
 from orapp.dicom.seg import filled
 from orapp.orientation import Orientation
 from orapp.session import SessionReader
+from orapp.settings import Measures, SiteProfile
 from orapp.sources import EndOfSource
 from orapp.sources.dicom import DicomSource
 from tests.exports import SIZE, faults, outline, pictures, to_dicom, write_session
@@ -267,3 +268,25 @@ def test_a_run_knows_when_it_is_full():
     run.places = [None] * 512  # type: ignore[list-item]
     assert run.is_full
     run.close()
+
+
+@pytest.mark.parametrize(
+    ("source", "choices", "label"),
+    [
+        ({}, {"for_width": 163, "mm_per_px_from": "fiducial"}, "FIDUCIAL"),
+        ({}, {"for_width": 163, "mm_per_px_from": "geometry"}, "GEOMETRY"),
+        ({}, {"for_width": 163}, ""),
+        ({}, {"for_width": 164, "mm_per_px_from": "fiducial"}, None),
+        ({"kind": "file"}, {"for_width": 163, "mm_per_px_from": "fiducial"}, None),
+    ],
+)
+def test_a_calibrated_run_says_its_spacing_and_by_what(tmp_path, source, choices, label):
+    session = write_session(tmp_path / "s", pictures(2), source=source)
+    known = Measures(mm_per_px=0.213, mm_per_px_uncertainty=0.003, **choices)
+    to_dicom(session, tmp_path / "out", profile=SiteProfile(measures=known))
+    path = tmp_path / "out" / "run-0001.dcm"
+    assert faults(path) == []
+    made = pydicom.dcmread(path)
+    assert made.get("PixelSpacing") == (None if label is None else [0.213, 0.213])
+    assert made.get("PixelSpacingCalibrationType", "") == (label or "")
+    assert ("SD 0.003 mm" in made.get("PixelSpacingCalibrationDescription", "")) is bool(label)

@@ -392,3 +392,26 @@ def test_the_simulated_fracture_measures_steadily_and_as_its_kind(seed):
         assert middle < ends
     else:
         assert min(ends, middle) > 0.65  # a crush that hides from its own posterior height
+
+
+def test_an_unsure_calibration_widens_what_is_in_mm_and_nothing_else():
+    points = six_points(body(), "left")
+    sure, unsure = measure(points, mm_per_px=0.2), measure(points, 0.2, mm_per_px_sd=0.01)
+    for a, b in zip(sure.heights_mm, unsure.heights_mm, strict=True):
+        assert b.value == a.value
+        assert b.band == pytest.approx(math.hypot(a.band, 1.96 * 0.05 * a.value))
+    area, wide = sure.area_mm2, unsure.area_mm2
+    assert wide.band == pytest.approx(math.hypot(area.band, 2 * 1.96 * 0.05 * area.value))
+    assert (unsure.end_ratio, unsure.wedge_deg) == (sure.end_ratio, sure.wedge_deg)
+    assert json.loads(unsure.to_json(0, 0))["mm_per_px_sd"] == 0.01
+    with pytest.raises(ValueError, match="mm_per_px_sd is -1"):
+        measure(points, 0.2, mm_per_px_sd=-1)
+
+
+def test_a_calibration_that_both_share_does_not_blur_their_comparison():
+    before, now = six_points(body((12, 18, 24)), "left"), six_points(body(), "left")
+    losses = [
+        genant(measure(before, 0.2, mm_per_px_sd=sd), measure(now, 0.2, mm_per_px_sd=sd)).lost
+        for sd in (0.0, 0.02)
+    ]
+    assert losses[0] == losses[1]

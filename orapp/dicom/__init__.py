@@ -10,7 +10,7 @@ from typing import Any
 
 from pydicom import Dataset
 
-from orapp.dicom.grey import grey_image, why_no_xa
+from orapp.dicom.grey import grey_image, put_spacing, why_no_xa
 from orapp.dicom.measured import measures
 from orapp.dicom.runs import Run, runs_of
 from orapp.dicom.seg import segmentation_object, segmented
@@ -18,7 +18,7 @@ from orapp.dicom.study import Study, study_of
 from orapp.errors import NotThere, OrappError
 from orapp.frames import Gray, Segmentation
 from orapp.session import SessionReader
-from orapp.settings import Rectangle, SiteProfile, text_in
+from orapp.settings import Measures, Rectangle, SiteProfile, text_in
 from orapp.sources.dicom_facts import checked_facts
 
 for _talks in ("pydicom", "highdicom"):
@@ -101,9 +101,10 @@ class _Export:
         self._seen: dict[int, Segmentation] = session.segmentations()
         self._measured = measures(session.events)
         self._blank: tuple[Rectangle, ...] = ()
+        recorded = None if session.site is None else session.site.picture
         if study.cleaned:
-            recorded = None if session.site is None else session.site.picture
             self._blank = (*profile.blanked(), *text_in(recorded))
+        self._choices = profile.measures if recorded == profile.picture else Measures()
         self._study, self._done, self._folder = study, done, folder
         self._progress, self._coded, self._count = progress, 0, session.frame_count
 
@@ -125,6 +126,7 @@ class _Export:
         image = grey_image(
             run, self._study, self.source, self._rate_hz, number, burned_in=self.burned_in
         )
+        put_spacing(image, run, self.source, self._choices)
         self._save(image, f"run-{number:04d}.dcm")
         self._done.frames += len(run.places)
         frames = segmented(run, self._seen)

@@ -16,6 +16,7 @@ import orapp
 from orapp.dicom.runs import Run
 from orapp.dicom.study import Series, Study
 from orapp.orientation import Orientation
+from orapp.settings import Measures
 from orapp.sources.dicom_facts import checked_facts
 
 CONVERSIONS = {"v4l2": "DV", "simulated": "SYN"}
@@ -100,6 +101,22 @@ def _put_xa(made: Dataset, facts: dict[str, Any]) -> None:
     for keyword in ("DistanceSourceToPatient", "DistanceSourceToDetector"):
         if facts.get(keyword) is not None:
             setattr(made, keyword, facts[keyword])
+
+
+def put_spacing(made: Dataset, run: Run, source: dict[str, Any], choices: Measures) -> None:
+    """Says how many mm a pixel is, and by what, if the site calibrated it for such pictures.
+
+    Only on what was captured here: an imported run is another device's.
+    """
+    here = source.get("kind") in CONVERSIONS and choices.for_width == run.size[1]
+    if choices.mm_per_px is None or not here:
+        return
+    made.PixelSpacing = [f"{choices.mm_per_px:.6g}"] * 2
+    if choices.mm_per_px_from is not None:
+        made.PixelSpacingCalibrationType = choices.mm_per_px_from.upper()
+        sd = choices.mm_per_px_uncertainty
+        known = "unknown" if sd is None else f"{sd:.2g} mm per pixel"
+        made.PixelSpacingCalibrationDescription = f"In the plane of the spine, SD {known}, by orapp"
 
 
 def _put_words(made: Dataset, turned: Orientation, study: Study, facts: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from orapp.measure import (
     GenantRange,
     Measures,
     Reading,
+    SixPoints,
     Trend,
     change_since,
     corrected,
@@ -94,7 +95,7 @@ class Measuring:
         try:
             size = frame.pixels.shape
             points = six_points(outline, choices.anterior, choices.head, size)
-            fresh = measure(points, self._calibration())
+            fresh = self._measured(points)
         except OrappError as error:
             self.why_not = error.what
             return
@@ -119,6 +120,10 @@ class Measuring:
         self._centre = centres[nearest]
         return outlines[nearest]
 
+    def _measured(self, points: SixPoints) -> Measures:
+        sd = self._choices.mm_per_px_uncertainty or 0.0
+        return measure(points, self._calibration(), mm_per_px_sd=sd)
+
     def _calibration(self) -> float | None:
         """Mm per px, if it was made for pictures of this width."""
         choices, size = self._choices, self._size
@@ -141,7 +146,7 @@ class Measuring:
             return False
         moved = corrected(self.now.points, which, x, y)
         try:
-            self.now = measure(moved, self._calibration())
+            self.now = self._measured(moved)
         except OrappError:
             return True  # on top of another point: it stays where it was
         self.trend.add(time.monotonic_ns(), self._exposure, self.now)

@@ -63,6 +63,7 @@ class Measures:
             than 0 if the front is lower; without a front: its size alone.
         area_px: of the outline, square frame pixels.
         mm_per_px: calibration in the plane of the spine, or None: then nothing is in mm.
+        mm_per_px_sd: its standard deviation; it is in the bands of what is in mm.
     """
 
     points: SixPoints
@@ -72,6 +73,7 @@ class Measures:
     wedge_deg: Reading
     area_px: Reading
     mm_per_px: float | None = None
+    mm_per_px_sd: float = 0.0
 
     @property
     def corrected(self) -> bool:
@@ -86,12 +88,22 @@ class Measures:
     @property
     def heights_mm(self) -> Three | None:
         """The heights in mm; None without a calibration."""
-        return None if self.mm_per_px is None else _scaled(self.heights, self.mm_per_px)
+        if self.mm_per_px is None:
+            return None
+        front, middle, rear = (self._in_mm(h, 1) for h in self.heights)
+        return front, middle, rear
 
     @property
     def area_mm2(self) -> Reading | None:
         """The area in square mm; None without a calibration."""
-        return None if self.mm_per_px is None else self.area_px.times(self.mm_per_px**2)
+        return None if self.mm_per_px is None else self._in_mm(self.area_px, 2)
+
+    def _in_mm(self, reading: Reading, power: int) -> Reading:
+        """A length or an area in mm, with the calibration's own uncertainty in its band."""
+        known = self.mm_per_px or 1.0
+        plain = reading.times(known**power)
+        scale = power * 1.96 * self.mm_per_px_sd / known * abs(plain.value)
+        return Reading(plain.value, math.hypot(plain.band, scale))
 
     def to_json(self, frame_index: int, exposure: int) -> str:
         """One line of JSON: the text of an event of kind `measure`."""
@@ -101,6 +113,7 @@ class Measures:
             "exposure": exposure,
             "units": "px" if self.mm_per_px is None else "mm",
             "mm_per_px": self.mm_per_px,
+            "mm_per_px_sd": self.mm_per_px_sd,
             "heights": {n: _pair(h) for n, h in zip(self.names, heights, strict=True)},
             "ratio_over": "posterior" if self.points.anterior else "higher end",
             "end_ratio": _pair(self.end_ratio),
@@ -115,7 +128,10 @@ class Measures:
 
 
 def measure(
-    points: SixPoints, mm_per_px: float | None = None, share: float = MODEL_BAND
+    points: SixPoints,
+    mm_per_px: float | None = None,
+    share: float = MODEL_BAND,
+    mm_per_px_sd: float = 0.0,
 ) -> Measures:
     """Measures a body.
 
@@ -129,12 +145,15 @@ def measure(
         points: of `six_points`, dragged ones included: their band is not made smaller.
         mm_per_px: calibration, more than 0, or None.
         share: of other outlines than pfnet-lite's, measured as docs/measures.md says.
+        mm_per_px_sd: standard deviation of the calibration.
 
     Raises:
         OrappError: points lie so close to each other that there is no height.
     """
     if mm_per_px is not None and not (math.isfinite(mm_per_px) and mm_per_px > 0):
         raise ValueError(f"mm_per_px is {mm_per_px}, and not more than 0")
+    if not (math.isfinite(mm_per_px_sd) and mm_per_px_sd >= 0):
+        raise ValueError(f"mm_per_px_sd is {mm_per_px_sd}, and not 0 or more")
     long = [float(v) for v in np.hypot(*(points.upper - points.lower).T)]
     if not all(1.0 <= v < math.inf for v in long):
         raise OrappError("two of the points lie on each other", "drag them apart")
@@ -149,6 +168,7 @@ def measure(
         _wedge(points, band),
         Reading(points.area_px, AREA_BAND * points.area_px),
         mm_per_px,
+        mm_per_px_sd,
     )
 
 
@@ -238,6 +258,8 @@ def loss_against(measures: Measures, reference: Measures) -> Reading:
 def in_one_unit(a: Measures, b: Measures) -> tuple[Three, Three]:
     """Both heights, in mm if both are calibrated, in px if neither is.
 
+    A calibration that both share is wrong for both by the same part: it is not in their bands.
+
     Raises:
         OrappError: only one has a calibration, or their points are named differently.
     """
@@ -245,6 +267,8 @@ def in_one_unit(a: Measures, b: Measures) -> tuple[Three, Three]:
         raise OrappError("the front was named for one of the two only", "measure both again")
     if (a.mm_per_px is None) != (b.mm_per_px is None):
         raise OrappError("only one of the two has a calibration", "measure both again")
+    if a.mm_per_px is not None and a.mm_per_px == b.mm_per_px:
+        return _scaled(a.heights, a.mm_per_px), _scaled(b.heights, a.mm_per_px)
     return a.heights_mm or a.heights, b.heights_mm or b.heights
 
 

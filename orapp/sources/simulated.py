@@ -20,6 +20,7 @@ from orapp.frames import Gray, read_only
 from orapp.sources import EndOfSource, Picture, SourceFormat
 from orapp.sources.carm import Camera, CArm, Chain
 from orapp.sources.pace import Pace
+from orapp.sources.phantoms import PHANTOMS, draw_phantom
 from orapp.sources.spine import (
     CANVAS,
     CANVAS_MM,
@@ -53,7 +54,7 @@ class Options:
     """What the URI asks for.
 
     Attributes:
-        scene: `fracture` or `healthy`.
+        scene: `fracture` or `healthy`; or `plate`, `ruler`, `ball` (`phantoms.py`), no patient.
         seed: chooses pose, level, fracture, motion and noise.
         rate: X-ray pulses per second.
         video: video frames per second, a multiple of `rate`; 0 is one frame per pulse.
@@ -61,6 +62,7 @@ class Options:
         seconds: length of the run; 0 is endless.
         hold: False keeps the pedal down all the time.
         trocar: False leaves the instrument out.
+        plate: `beads` or `grid`, where the scene is a plate.
         code: True draws the video frame's number into it (`barcode.py`).
     """
 
@@ -72,6 +74,7 @@ class Options:
     seconds: float = 0.0
     hold: bool = True
     trocar: bool = True
+    plate: str = "beads"
     code: bool = False
     faults: tuple[Fault, ...] = field(default=())
 
@@ -96,7 +99,8 @@ def _fault(text: str) -> Fault:
 
 
 PARSERS: dict[str, Callable[[str], object]] = {
-    "scene": word("fracture", "healthy"),
+    "scene": word("fracture", "healthy", *PHANTOMS),
+    "plate": word("beads", "grid"),
     "seed": whole(0, 2**31),
     "rate": number(0.5, 60),
     "video": number(0, 120),
@@ -144,6 +148,8 @@ class SimulatedRun:
         poses = shipped_poses()
         layers = load_layers(poses[int(rng.integers(len(poses)))])
         broken = draw_fracture(layers, rng) if options.scene == "fracture" else None
+        asked = options.scene, options.size, options.seed, options.plate
+        self.phantom = draw_phantom(*asked) if options.scene in PHANTOMS else None
         self.spine = build(layers, broken, rng)
         self._rng_phase = rng.uniform(0, 2 * np.pi, 6)
         self._camera = aim(
@@ -190,6 +196,8 @@ class SimulatedRun:
         rng = np.random.default_rng([self.options.seed, exposure])
         x, y = rng.integers(0, 64, 2)
         noise = self._noise[y : y + size, x : x + size]
+        if self.phantom is not None:
+            return np.asarray(cv2.min(self.phantom.air(noise), self._iris), np.uint8)
         breath = 3.0 / CANVAS_MM * np.sin(2 * np.pi * t / 4.2 + self._rng_phase[2])
         camera = self.camera(exposure)
         metal = self._trocar(t, camera) if self.options.trocar else None
@@ -198,6 +206,8 @@ class SimulatedRun:
 
     def truth(self, exposure: int, bodies: bool = False) -> Gray:
         """(size, size) uint8, 255 inside the broken body, seen in this exposure."""
+        if self.phantom is not None:
+            return np.zeros_like(self._iris)
         mask = self.arm.truth(self.camera(exposure), self.options.size, bodies)
         return np.asarray(np.where(self._iris > 128, mask, 0), np.uint8)
 
@@ -296,7 +306,7 @@ class SimulatedSource:
             self._index = int(self._now_s() * self._rate) + 1
         o = self._options
         what = self._run.fracture
-        text = f"{what.law} fracture of {what.level}, {what.loss:.0%}" if what else "healthy"
+        text = f"{what.law} fracture of {what.level}, {what.loss:.0%}" if what else o.scene
         about = f"simulated C-arm, seed {o.seed}, {text}, {o.rate:g} pulses/s, CT projections"
         return SourceFormat(o.size, o.size, self._rate, about, finite=False)
 
