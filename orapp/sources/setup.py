@@ -145,14 +145,14 @@ class DeviceSetup:
         if self.blades is None:
             return None
         corners = self.to_raw(_open_field(self.blades, self.size))
-        return np.clip(corners, 0, (self.width - 1, self.height - 1))
+        return np.asarray(np.clip(corners, 0, (self.width - 1, self.height - 1)))
 
     def collimate(self, picture: Gray) -> Gray:
         """The C-arm's own (size, size) picture as its detector and collimator let it be."""
         if self.marker is not None:
             letter = _letter(self.marker, self.size)
             shade = cv2.multiply(picture, letter, scale=-0.7 / 255, dtype=cv2.CV_16S)
-            picture = cv2.add(shade, picture, dtype=cv2.CV_8U)
+            picture = np.asarray(cv2.add(shade, picture, dtype=cv2.CV_8U), np.uint8)
         if self.circle is not None:
             return np.asarray(cv2.min(picture, iris(self.size)), np.uint8)
         if self.blades is None:

@@ -143,6 +143,9 @@ def _place(
         zone = _zone(bare, room)
         if zone == "field":
             moved = replace(moved, halo=block.label is None)
+        else:  # a label can't be told from a dark screen
+            bright = zone == "corner" and bare.inverted and not bare.blanked
+            moved = replace(moved, label=0 if bright else None)
         fits = bool(zone) and not (zone == "field" and (block.clock or block.logo))
         if fits and not any(_touch(room, box) for box in taken):
             exact = ink_box(moved, (bare.height, bare.width))
