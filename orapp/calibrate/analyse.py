@@ -1,0 +1,285 @@
+"""Watches a clip frame by frame, and says what device it came through.
+
+Memory does not grow with the clip: sums over exposures, the last exposure, and some numbers for
+each of the last minutes' frames.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from orapp.calibrate.area import find_area
+from orapp.calibrate.blades import find_blades
+from orapp.calibrate.findings import Findings, Hold
+from orapp.calibrate.grey import find_polarity, find_range
+from orapp.calibrate.marker import find_marker
+from orapp.calibrate.states import StateWatch
+from orapp.calibrate.text import find_text
+from orapp.calibrate.timing import HOLD_S, Threshold, threshold, timing
+from orapp.errors import OrappError
+from orapp.frames import Gray
+
+THIN = 8
+"""Every so many rows are compared from frame to frame."""
+BLOCKS = (32, 18)
+SAMPLE_S = 0.12
+"""Exposures closer together than this are not all summed up."""
+MOST_SAMPLES = 240
+KEPT = 12
+FRAMES_KEPT = 60 * 120
+LEAST_SAMPLES = 8
+LARGEST_SIDE = 8192
+
+
+@dataclass(slots=True)
+class Sums:
+    """What is summed up over exposures; (H, W) each.
+
+    Attributes:
+        count: how many exposures.
+        total, square: float32 sums of the grey levels and of their squares.
+        least, most: uint8.
+        kept: some of the exposures, spread over the clip.
+    """
+
+    count: float
+    total: NDArray[np.float32]
+    square: NDArray[np.float32]
+    least: Gray
+    most: Gray
+    kept: list[Gray]
+
+    @property
+    def mean(self) -> NDArray[np.float32]:
+        """(H, W) float32."""
+        return np.asarray(self.total / np.float32(self.count), np.float32)
+
+    @property
+    def variance(self) -> NDArray[np.float32]:
+        """(H, W) float32, over time; never negative."""
+        mean = self.mean
+        return np.asarray(
+            cv2.max(self.square / np.float32(self.count) - mean * mean, 0), np.float32
+        )
+
+
+class Watch:
+    """Takes a clip's raw frames in order; `findings` may be asked at any time."""
+
+    def __init__(self) -> None:
+        self._start_over()
+        self._note = ""
+
+    def _start_over(self) -> None:
+        self._thin: Gray | None = None
+        self._times: deque[float] = deque(maxlen=FRAMES_KEPT)
+        self._changes: deque[float] = deque(maxlen=FRAMES_KEPT)
+        self._least: deque[float] = deque(maxlen=FRAMES_KEPT)
+        self._limit = Threshold(0.06, 0.0)
+        self._pending: tuple[Gray, float] | None = None
+        self._sums: Sums | None = None
+        self._sampled_s = -1e9
+        self._keep_next, self._keep_step = 0, 1
+        self._interval_s = 0.0
+        self._states = StateWatch()
+        self._size = (0, 0)
+
+    def see(self, raw: Gray, time_s: float) -> None:
+        """Takes the next frame.
+
+        Args:
+            raw: (H, W) uint8 as the source gave it.
+            time_s: when it came; must not go back.
+
+        Raises:
+            OrappError: it is no picture that can be calibrated on.
+        """
+        if raw.ndim != 2 or raw.dtype != np.uint8 or min(raw.shape) < 64:
+            raise OrappError("the picture is too small to calibrate on", "give the whole video")
+        if max(raw.shape) > LARGEST_SIDE:
+            raise OrappError("the picture is too large to calibrate on", "give the video as it is")
+        if raw.shape != self._size:
+            self._resized(raw, time_s)
+        thin = np.ascontiguousarray(raw[THIN // 2 :: THIN])
+        if self._thin is None:
+            self._thin, self._pending = thin, (raw.copy(), time_s)
+            self._times.append(time_s)
+            self._changes.append(0.0)
+            self._least.append(0.0)
+            return
+        blocks = _blocks(cv2.absdiff(thin, self._thin))
+        change, least = (float(v) for v in np.percentile(blocks, (95, 5)))
+        self._thin = thin
+        self._times.append(time_s)
+        self._changes.append(change)
+        self._least.append(least)
+        if len(self._changes) % 30 == 0:
+            self._limit = self._threshold()
+        if change > self._limit.change:
+            self._new_exposure(raw, time_s)
+        elif self._pending is not None:
+            self._repeat(raw, thin, time_s)
+
+    def _resized(self, raw: Gray, time_s: float) -> None:
+        height, width = self._size
+        self._start_over()
+        self._size = raw.shape[0], raw.shape[1]
+        if height:
+            self._note = (
+                f"the picture changed from {width}x{height} to {raw.shape[1]}x{raw.shape[0]} "
+                f"at {time_s:.1f} s; only what came after that was measured"
+            )
+
+    def _threshold(self) -> Threshold:
+        return threshold(np.array(self._changes)[1:], np.array(self._least)[1:])
+
+    def _new_exposure(self, raw: Gray, time_s: float) -> None:
+        """Sums up the exposure before, unless it was held or no image at all."""
+        if self._pending is not None:
+            before, began_s = self._pending
+            lasted = time_s - began_s
+            if lasted <= self._held_after_s():
+                self._interval_s = (
+                    lasted if not self._interval_s else (0.8 * self._interval_s + 0.2 * lasted)
+                )
+                if began_s - self._sampled_s >= SAMPLE_S:
+                    self._add(before)
+                    self._sampled_s = began_s
+        self._pending = raw.copy(), time_s
+
+    def _held_after_s(self) -> float:
+        return max(HOLD_S, 2.5 * self._interval_s)
+
+    def _repeat(self, raw: Gray, thin: Gray, time_s: float) -> None:
+        assert self._pending is not None
+        first, began_s = self._pending
+        if self._sums is not None and time_s - began_s > self._held_after_s():
+            self._states.held(first, raw, _blocks(thin), time_s - began_s)
+
+    def _add(self, raw: Gray) -> None:
+        sums = self._sums
+        if sums is None:
+            zero = np.zeros(raw.shape, np.float32)
+            sums = self._sums = Sums(0, zero, zero.copy(), raw.copy(), raw.copy(), [])
+        if sums.count >= MOST_SAMPLES:  # forget slowly
+            sums.count /= 2
+            sums.total /= 2
+            sums.square /= 2
+        cv2.accumulate(raw, sums.total)
+        cv2.accumulateSquare(raw, sums.square)
+        cv2.min(sums.least, raw, sums.least)
+        cv2.max(sums.most, raw, sums.most)
+        sums.count += 1
+        self._states.image(_blocks(np.ascontiguousarray(raw[THIN // 2 :: THIN])))
+        if self._keep_next <= 0:
+            sums.kept.append(raw)
+            self._keep_next = self._keep_step
+            if len(sums.kept) > KEPT:
+                del sums.kept[1::2]
+                self._keep_step *= 2
+        self._keep_next -= 1
+
+    @property
+    def exposures(self) -> int:
+        """How many exposures have been summed up so far."""
+        return 0 if self._sums is None else int(self._sums.count)
+
+    @property
+    def ready(self) -> bool:
+        """Whether `findings` has enough to go by."""
+        return self.exposures >= 2 * LEAST_SAMPLES and len(self._times) >= 60
+
+    def findings(self) -> Findings:
+        """What the clip said so far.
+
+        Raises:
+            OrappError: it says too little: too short, no X-ray, or no picture at all.
+        """
+        sums = self._enough()
+        limit = self._threshold()
+        noise = limit.repeat / 1.128
+        when = timing(self._times, self._changes, limit)
+        mean, variance = sums.mean, sums.variance
+        place = find_area(mean, variance, noise)
+        black, white, range_note = find_range(sums, place)
+        mark = find_marker(mean, place)
+        inverted, polarity_note, polarity_sure = find_polarity(sums, place, black, white, mark)
+        blades = () if place.circle else find_blades(mean, variance, place)
+        text = find_text(sums, place, noise, white - black, mark.box if mark else None)
+        hold, hold_note = self._states.hold(text, noise)
+        notes = {
+            "area": place.why,
+            "circle": place.circle_why,
+            "blades": _blades_note(blades),
+            "text": f"{len(text)} blocks that stay where they are while the picture changes",
+            "black": range_note,
+            "white": range_note,
+            "inverted": polarity_note,
+            "rate_hz": f"measured {when.measured_hz:.3f}/s",
+            "pulse_hz": when.why,
+            "repeats": when.why,
+            "rotate": mark.why if mark else "not known: no marker is in view",
+            "mirror": mark.why if mark else "not known: no marker is in view",
+            "hold": hold_note,
+            "no_signal": self._states.no_signal_note,
+            "noise": _noise_note(noise),
+        }
+        if self._note:
+            notes["size"] = self._note
+        unsure = [] if when.sure else ["pulse_hz", "repeats"]
+        unsure += [] if polarity_sure else ["inverted"]
+        unsure += [] if place.sure else ["area"]
+        unsure += [] if mark else ["rotate", "mirror"]
+        height, width = self._size
+        return Findings(
+            width=width,
+            height=height,
+            area=place.area,
+            circle=place.circle,
+            blades=blades,
+            text=text,
+            black=black,
+            white=white,
+            inverted=inverted,
+            rate_hz=when.rate_hz,
+            pulse_hz=when.pulse_hz,
+            repeats=when.repeats,
+            rotate=mark.rotate if mark else None,
+            mirror=mark.mirror if mark else None,
+            hold=hold,
+            no_signal=self._states.no_signal,
+            noise=round(noise, 2),
+            notes=notes,
+            unsure=tuple(unsure),
+        )
+
+    def _enough(self) -> Sums:
+        sums = self._sums
+        if len(self._times) < 2:
+            raise OrappError("the clip has no video", "record 5 to 20 seconds with X-ray on")
+        if sums is None or sums.count < LEAST_SAMPLES:
+            seen = 0 if sums is None else int(sums.count)
+            raise OrappError(
+                f"the clip shows only {seen} changing exposures",
+                "record 5 to 20 seconds with X-ray on",
+            )
+        return sums
+
+
+def _blocks(thin: Gray) -> NDArray[np.float32]:
+    """(18, 32) float32 means of every 8th row's pixels."""
+    small = cv2.resize(thin.astype(np.float32), BLOCKS, interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.float32)
+
+
+def _blades_note(blades: tuple[tuple[float, float], ...]) -> str:
+    return f"{len(blades)} corners of the open field" if blades else "no blades in view"
+
+
+def _noise_note(noise: float) -> str:
+    if not noise:
+        return "repeats are identical"
+    return f"repeats differ by {noise:.2f} grey levels: the grabber is analogue, or compresses"

@@ -1,0 +1,174 @@
+"""Burned-in text and logos: what stays where it is while the picture changes.
+
+Beside the picture it is what differs from the screen's even grey. In the picture it is still
+pixels with sharp, still edges: anatomy moves and is noisy, a lead marker is noisy, a saturated
+part has no sharp edge that stands still. A clock's figures change, but only to other figures.
+"""
+
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from orapp.calibrate.area import STILL, Place
+from orapp.calibrate.findings import Box
+from orapp.calibrate.grey import padding
+from orapp.frames import Gray
+
+Mask = NDArray[np.bool_]
+MARGIN = 7
+"""Pixels on either side of the picture's rim that are not looked at."""
+GAP = 1.2
+"""Pieces closer than so many heights of a letter are one box."""
+TALLEST = 30
+LEAST_SIDE, LEAST_INK = 5, 24
+MOST_PIECES = 2500
+SHARP = 0.22
+"""Of the grey range, from pixel to pixel, is an edge of a letter."""
+
+
+class SumsLike(Protocol):
+    """What is read of the sums over exposures."""
+
+    least: Gray
+    most: Gray
+
+    @property
+    def mean(self) -> NDArray[np.float32]:
+        """(H, W) over exposures."""
+
+    @property
+    def variance(self) -> NDArray[np.float32]:
+        """(H, W) over exposures."""
+
+
+def find_text(
+    sums: SumsLike, place: Place, noise: float, span: int, marker: Box | None
+) -> tuple[Box, ...]:
+    """Tight boxes, from above to below.
+
+    Args:
+        sums: over exposures.
+        place: where the image is.
+        noise: of the grabber, grey levels.
+        span: white minus black.
+        marker: box of a lead marker, which is none.
+    """
+    mean, variance = sums.mean, sums.variance
+    beside, corners, inside = _zones(place, padding(sums.most))
+    boxes: list[Box] = []
+    for zone in (beside, corners):
+        if zone.sum() > 200:
+            boxes += _on_even(sums, mean, zone, 14 + 5 * noise)
+    boxes += _on_picture(mean, variance, inside, noise, SHARP * span)
+    if marker is not None:
+        boxes = [box for box in boxes if not _overlap(box, marker)]
+    return tuple(sorted(boxes, key=lambda box: (box[1], box[0])))
+
+
+def _zones(place: Place, padded: Mask) -> tuple[Mask, Mask, Mask]:
+    """(H, W) each: beside the picture, its dark corners, its field; rims left out."""
+    x, y, w, h = place.area
+    beside = np.ones(place.field.shape, bool)
+    beside[max(y - MARGIN, 0) : y + h + MARGIN, max(x - MARGIN, 0) : x + w + MARGIN] = False
+    columns = np.flatnonzero(padded)
+    beside[:, columns] = False
+    kernel = np.ones((2 * MARGIN - 1, 2 * MARGIN - 1), np.uint8)
+    field = place.field.astype(np.uint8)
+    inside = cv2.erode(field, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=1) > 0
+    corners = np.zeros_like(beside)
+    corners[y : y + h, x : x + w] = True
+    corners &= cv2.dilate(field, kernel) == 0
+    return beside, corners, inside
+
+
+def _on_even(sums: SumsLike, mean: NDArray[np.float32], zone: Mask, tolerance: float) -> list[Box]:
+    """Boxes of what differs from the zone's commonest grey, at any time."""
+    common = int(np.bincount(mean[zone].round().astype(int), minlength=256).argmax())
+    off = np.maximum(cv2.absdiff(sums.most, common), cv2.absdiff(sums.least, common))
+    off[~zone] = 0
+    found = []
+    for x, y, w, h in merge(_pieces(off > tolerance)):
+        part = off[y : y + h, x : x + w]
+        contrast = float(np.percentile(part[part > tolerance], 90))
+        ys, xs = np.nonzero(part > max(tolerance, 0.25 * contrast))
+        x0, y0 = int(xs.min()), int(ys.min())
+        wide, high = int(xs.max()) + 1 - x0, int(ys.max()) + 1 - y0
+        if len(xs) >= LEAST_INK and min(wide, high) >= LEAST_SIDE:
+            found.append((x + x0, y + y0, wide, high))
+    return found
+
+
+def _on_picture(
+    mean: NDArray[np.float32],
+    variance: NDArray[np.float32],
+    inside: Mask,
+    noise: float,
+    sharp: float,
+) -> list[Box]:
+    """Boxes of still pixels at still, sharp edges; with their label, if they have one."""
+    still = inside & (variance < 1.6 * noise * noise + STILL)
+    kernel = np.ones((3, 3), np.uint8)
+    edges = cv2.morphologyEx(mean, cv2.MORPH_GRADIENT, kernel) > sharp
+    boxes = [
+        box
+        for box in merge(_pieces(still & edges))
+        if min(box[2:]) >= LEAST_SIDE and box[2] * box[3] >= 2 * LEAST_INK
+    ]
+    if not boxes:
+        return []
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(still.astype(np.uint8), connectivity=4)
+    return [_with_label(box, still & edges, labels, stats) for box in boxes]
+
+
+def _with_label(box: Box, ink: Mask, labels: NDArray[np.int32], stats: NDArray[np.int32]) -> Box:
+    """The filled rectangle that the text stands on, if it does."""
+    x, y, w, h = box
+    at = slice(y, y + h), slice(x, x + w)
+    inside = labels[at][ink[at]]
+    if not len(inside):
+        return box
+    name = int(np.bincount(inside).argmax())
+    sx, sy, sw, sh, area = (int(v) for v in stats[name])
+    holds = sx <= x + 1 and sy <= y + 1 and sx + sw >= x + w - 1 and sy + sh >= y + h - 1
+    if holds and area > 0.85 * sw * sh and sw * sh < 5 * w * h:
+        return sx, sy, sw, sh
+    return box
+
+
+def _pieces(ink: Mask) -> list[Box]:
+    """Boxes of connected ink; single pixels are none."""
+    count, _, stats, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8), connectivity=8)
+    rows = stats[1:count]
+    rows = rows[rows[:, cv2.CC_STAT_AREA] >= 3]
+    if len(rows) > MOST_PIECES:
+        rows = rows[np.argsort(-rows[:, cv2.CC_STAT_AREA])[:MOST_PIECES]]
+    return [(int(r[0]), int(r[1]), int(r[2]), int(r[3])) for r in rows]
+
+
+def merge(pieces: list[Box]) -> list[Box]:
+    """Boxes of the pieces that lie within `GAP` heights of each other, across and down."""
+    if not pieces:
+        return []
+    x, y, w, h = np.array(pieces).T
+    tall = np.minimum(h, TALLEST)
+    across = np.maximum(x[:, None], x) - np.minimum((x + w)[:, None], x + w)
+    down = np.maximum(y[:, None], y) - np.minimum((y + h)[:, None], y + h)
+    near = np.maximum(across, down) <= GAP * np.maximum(tall[:, None], tall)
+    left, boxes = np.ones(len(pieces), bool), []
+    while left.any():
+        group = np.zeros(len(pieces), bool)
+        new = np.flatnonzero(left)[:1]
+        while len(new):
+            group[new] = True
+            new = np.flatnonzero(near[new].any(0) & ~group)
+        left &= ~group
+        x0, y0 = int(x[group].min()), int(y[group].min())
+        x1, y1 = int((x + w)[group].max()), int((y + h)[group].max())
+        boxes.append((x0, y0, x1 - x0, y1 - y0))
+    return boxes
+
+
+def _overlap(a: Box, b: Box) -> bool:
+    return a[0] < b[0] + b[2] and b[0] < a[0] + a[2] and a[1] < b[1] + b[3] and b[1] < a[1] + a[3]
