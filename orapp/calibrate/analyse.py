@@ -5,7 +5,6 @@ each of the last minutes' frames.
 """
 
 from collections import deque
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -13,10 +12,11 @@ from numpy.typing import NDArray
 
 from orapp.calibrate.area import find_area
 from orapp.calibrate.blades import find_blades
-from orapp.calibrate.findings import Findings, Hold
+from orapp.calibrate.findings import Findings
 from orapp.calibrate.grey import find_polarity, find_range
 from orapp.calibrate.marker import find_marker
 from orapp.calibrate.states import StateWatch
+from orapp.calibrate.sums import Sums
 from orapp.calibrate.text import find_text
 from orapp.calibrate.timing import HOLD_S, Threshold, threshold, timing
 from orapp.errors import OrappError
@@ -27,43 +27,9 @@ THIN = 8
 BLOCKS = (32, 18)
 SAMPLE_S = 0.12
 """Exposures closer together than this are not all summed up."""
-MOST_SAMPLES = 240
-KEPT = 12
 FRAMES_KEPT = 60 * 120
 LEAST_SAMPLES = 8
 LARGEST_SIDE = 8192
-
-
-@dataclass(slots=True)
-class Sums:
-    """What is summed up over exposures; (H, W) each.
-
-    Attributes:
-        count: how many exposures.
-        total, square: float32 sums of the grey levels and of their squares.
-        least, most: uint8.
-        kept: some of the exposures, spread over the clip.
-    """
-
-    count: float
-    total: NDArray[np.float32]
-    square: NDArray[np.float32]
-    least: Gray
-    most: Gray
-    kept: list[Gray]
-
-    @property
-    def mean(self) -> NDArray[np.float32]:
-        """(H, W) float32."""
-        return np.asarray(self.total / np.float32(self.count), np.float32)
-
-    @property
-    def variance(self) -> NDArray[np.float32]:
-        """(H, W) float32, over time; never negative."""
-        mean = self.mean
-        return np.asarray(
-            cv2.max(self.square / np.float32(self.count) - mean * mean, 0), np.float32
-        )
 
 
 class Watch:
@@ -82,7 +48,6 @@ class Watch:
         self._pending: tuple[Gray, float] | None = None
         self._sums: Sums | None = None
         self._sampled_s = -1e9
-        self._keep_next, self._keep_step = 0, 1
         self._interval_s = 0.0
         self._states = StateWatch()
         self._size = (0, 0)
@@ -110,7 +75,7 @@ class Watch:
             self._changes.append(0.0)
             self._least.append(0.0)
             return
-        blocks = _blocks(cv2.absdiff(thin, self._thin))
+        blocks = _blocks(np.asarray(cv2.absdiff(thin, self._thin), np.uint8))
         change, least = (float(v) for v in np.percentile(blocks, (95, 5)))
         self._thin = thin
         self._times.append(time_s)
@@ -160,27 +125,10 @@ class Watch:
             self._states.held(first, raw, _blocks(thin), time_s - began_s)
 
     def _add(self, raw: Gray) -> None:
-        sums = self._sums
-        if sums is None:
-            zero = np.zeros(raw.shape, np.float32)
-            sums = self._sums = Sums(0, zero, zero.copy(), raw.copy(), raw.copy(), [])
-        if sums.count >= MOST_SAMPLES:  # forget slowly
-            sums.count /= 2
-            sums.total /= 2
-            sums.square /= 2
-        cv2.accumulate(raw, sums.total)
-        cv2.accumulateSquare(raw, sums.square)
-        cv2.min(sums.least, raw, sums.least)
-        cv2.max(sums.most, raw, sums.most)
-        sums.count += 1
+        if self._sums is None:
+            self._sums = Sums.of(raw)
+        self._sums.add(raw)
         self._states.image(_blocks(np.ascontiguousarray(raw[THIN // 2 :: THIN])))
-        if self._keep_next <= 0:
-            sums.kept.append(raw)
-            self._keep_next = self._keep_step
-            if len(sums.kept) > KEPT:
-                del sums.kept[1::2]
-                self._keep_step *= 2
-        self._keep_next -= 1
 
     @property
     def exposures(self) -> int:
@@ -204,10 +152,11 @@ class Watch:
         when = timing(self._times, self._changes, limit)
         mean, variance = sums.mean, sums.variance
         place = find_area(mean, variance, noise)
-        black, white, range_note = find_range(sums, place)
+        black, white, range_note = find_range(sums)
         mark = find_marker(mean, place)
-        inverted, polarity_note, polarity_sure = find_polarity(sums, place, black, white, mark)
-        blades = () if place.circle else find_blades(mean, variance, place)
+        lead = mark.dark if mark else None
+        inverted, polarity_note, polarity_sure = find_polarity(sums, place, black, white, lead)
+        blades = () if place.circle else find_blades(mean, place, black, white, inverted)
         text = find_text(sums, place, noise, white - black, mark.box if mark else None)
         hold, hold_note = self._states.hold(text, noise)
         notes = {

@@ -156,11 +156,9 @@ def _in_view(circle: Circle, shape: tuple[int, int]) -> float:
 
 def _edge(circle: Circle, variance: Plane, still: float) -> Circle:
     """The radius at which the change over time is half of that inside."""
-    x0, y0 = (int(v) for v in (circle.x - circle.radius - 12, circle.y - circle.radius - 12))
     y, x = np.mgrid[: variance.shape[0], : variance.shape[1]]
     far = np.hypot(x - circle.x, y - circle.y) - circle.radius
     ring = np.abs(far) < 10
-    del x0, y0
     step = np.clip(((far[ring] + 10) * 2).astype(int), 0, 39)
     levels = np.minimum(variance[ring], 4 * still + 4)
     profile = np.bincount(step, levels, 40) / np.maximum(np.bincount(step, minlength=40), 1)
@@ -175,7 +173,7 @@ def _edge(circle: Circle, variance: Plane, still: float) -> Circle:
 
 def _rectangle(alive: Mask, mean: Plane, variance: Plane, still: float) -> tuple[Box, list[str]]:
     """Bounds of what changes, and on up to the dark screen where the image is saturated."""
-    rough = _bounds(alive.any(1), alive.any(0))
+    rough = _bounds(np.asarray(alive.any(1)), np.asarray(alive.any(0)))
     y0, y1, x0, x1 = rough
     least = min(variance.shape)
     cap = 4 * still + 4

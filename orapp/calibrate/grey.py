@@ -1,12 +1,11 @@
 """Grey range and polarity."""
 
-from typing import Protocol
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from orapp.calibrate.area import Place
+from orapp.calibrate.sums import Sums
 from orapp.frames import Gray
 
 RANGES = ((0, 255), (16, 235), (30, 218))
@@ -15,26 +14,11 @@ FEW = 2e-4
 """Such a part of the pixels may be outliers: noise, compression."""
 
 
-class SumsLike(Protocol):
-    """What is read of the sums over exposures."""
-
-    least: Gray
-    most: Gray
-    kept: list[Gray]
-
-
-class MarkLike(Protocol):
-    """What is read of the marker."""
-
-    dark: bool
-
-
-def find_range(sums: SumsLike, place: Place) -> tuple[int, int, str]:
+def find_range(sums: Sums) -> tuple[int, int, str]:
     """The narrowest of the three ranges that holds every grey level that was seen."""
     inside = ~padding(sums.most)
     low = _end(sums.least[:, inside], FEW)
     high = _end(sums.most[:, inside], 1 - FEW)
-    del place
     below = 0 if low < 8 else 1 if low < 23 else 2
     above = 0 if high > 245 else 1 if high > 226 else 2
     black, white = RANGES[min(below, above)]
@@ -58,15 +42,15 @@ def _end(levels: Gray, share: float) -> int:
 
 
 def find_polarity(
-    sums: SumsLike, place: Place, black: int, white: int, mark: MarkLike | None
+    sums: Sums, place: Place, black: int, white: int, lead_is_dark: bool | None
 ) -> tuple[bool, str, bool]:
     """Whether it is inverted, how that was found, and whether that is sure.
 
     Lead is dark where bones are. Else the noise tells: where little passes the patient there are
     few quanta, and the noise is larger.
     """
-    if mark is not None:
-        return not mark.dark, f"the lead marker is {'dark' if mark.dark else 'bright'}", True
+    if lead_is_dark is not None:
+        return not lead_is_dark, f"the lead marker is {'dark' if lead_is_dark else 'bright'}", True
     slope = noise_slope(sums.kept, place, black, white)
     return (
         slope > 0,
@@ -93,10 +77,10 @@ def noise_slope(kept: list[Gray], place: Place, black: int, white: int) -> float
         level = cv2.resize(part * usable, size, interpolation=cv2.INTER_AREA)
         noise = cv2.resize(rough * usable, size, interpolation=cv2.INTER_AREA)
         good = share > 0.35
-        levels.append((level[good] / share[good]))
-        noises.append((noise[good] / share[good]))
+        levels.append(level[good] / share[good])
+        noises.append(noise[good] / share[good])
     level, noise = np.concatenate(levels or [np.zeros(0)]), np.concatenate(noises or [np.zeros(0)])
     if len(level) < 100:
         return 0.0
-    ranks = [np.argsort(np.argsort(values)) for values in (level, noise)]
-    return float(np.corrcoef(*ranks)[0, 1])
+    one, other = (np.argsort(np.argsort(v)).astype(float) for v in (level, noise))
+    return float(np.corrcoef(one, other)[0, 1])

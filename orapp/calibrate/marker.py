@@ -40,8 +40,9 @@ def find_marker(mean: NDArray[np.float32], place: Place) -> Mark | None:
     x, y, w, h = place.area
     shrink = SMALL / max(w, h)
     size = max(round(w * shrink), 1), max(round(h * shrink), 1)
-    part = cv2.resize(mean[y : y + h, x : x + w], size, interpolation=cv2.INTER_AREA)
-    field = cv2.resize(place.field[y : y + h, x : x + w].astype(np.uint8), size)
+    cut = slice(y, y + h), slice(x, x + w)
+    part = np.asarray(cv2.resize(mean[cut], size, interpolation=cv2.INTER_AREA), np.float32)
+    field = np.asarray(cv2.resize(place.field[cut].astype(np.uint8), size), np.uint8)
     found = []
     for letter in "FR":
         for rotate in (0, 90, 180, 270):

@@ -55,11 +55,11 @@ class StateWatch:
         differs = cv2.absdiff(first, now) > 20 + 6 * noise
         for x, y, w, h in text:
             differs[max(y - 4, 0) : y + h + 4, max(x - 4, 0) : x + w + 4] = False
-        y, x = np.nonzero(differs)
-        if len(x) < 8:
+        rows, columns = np.nonzero(differs)
+        if len(rows) < 8:
             return Hold(None), "the picture stands still, without a mark"
-        x0, x1 = (int(v) for v in (x.min(), x.max() + 1))
-        y0, y1 = (int(v) for v in (y.min(), y.max() + 1))
+        x0, x1 = int(columns.min()), int(columns.max()) + 1
+        y0, y1 = int(rows.min()), int(rows.max()) + 1
         if (x1 - x0) * (y1 - y0) > 0.05 * first.size:
             return Hold(None), "the picture stands still; what changes is too large for a mark"
         part = now[y0:y1, x0:x1]

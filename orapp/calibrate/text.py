@@ -5,8 +5,6 @@ pixels with sharp, still edges: anatomy moves and is noisy, a lead marker is noi
 part has no sharp edge that stands still. A clock's figures change, but only to other figures.
 """
 
-from typing import Protocol
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +12,7 @@ from numpy.typing import NDArray
 from orapp.calibrate.area import STILL, Place
 from orapp.calibrate.findings import Box
 from orapp.calibrate.grey import padding
-from orapp.frames import Gray
+from orapp.calibrate.sums import Sums
 
 Mask = NDArray[np.bool_]
 MARGIN = 7
@@ -28,23 +26,8 @@ SHARP = 0.22
 """Of the grey range, from pixel to pixel, is an edge of a letter."""
 
 
-class SumsLike(Protocol):
-    """What is read of the sums over exposures."""
-
-    least: Gray
-    most: Gray
-
-    @property
-    def mean(self) -> NDArray[np.float32]:
-        """(H, W) over exposures."""
-
-    @property
-    def variance(self) -> NDArray[np.float32]:
-        """(H, W) over exposures."""
-
-
 def find_text(
-    sums: SumsLike, place: Place, noise: float, span: int, marker: Box | None
+    sums: Sums, place: Place, noise: float, span: int, marker: Box | None
 ) -> tuple[Box, ...]:
     """Tight boxes, from above to below.
 
@@ -83,10 +66,11 @@ def _zones(place: Place, padded: Mask) -> tuple[Mask, Mask, Mask]:
     return beside, corners, inside
 
 
-def _on_even(sums: SumsLike, mean: NDArray[np.float32], zone: Mask, tolerance: float) -> list[Box]:
+def _on_even(sums: Sums, mean: NDArray[np.float32], zone: Mask, tolerance: float) -> list[Box]:
     """Boxes of what differs from the zone's commonest grey, at any time."""
     common = int(np.bincount(mean[zone].round().astype(int), minlength=256).argmax())
-    off = np.maximum(cv2.absdiff(sums.most, common), cv2.absdiff(sums.least, common))
+    even = np.full_like(sums.most, common)
+    off = np.maximum(cv2.absdiff(sums.most, even), cv2.absdiff(sums.least, even))
     off[~zone] = 0
     found = []
     for x, y, w, h in merge(_pieces(off > tolerance)):
@@ -119,7 +103,7 @@ def _on_picture(
     if not boxes:
         return []
     _, labels, stats, _ = cv2.connectedComponentsWithStats(still.astype(np.uint8), connectivity=4)
-    return [_with_label(box, still & edges, labels, stats) for box in boxes]
+    return [_with_label(box, still & edges, np.asarray(labels), np.asarray(stats)) for box in boxes]
 
 
 def _with_label(box: Box, ink: Mask, labels: NDArray[np.int32], stats: NDArray[np.int32]) -> Box:
