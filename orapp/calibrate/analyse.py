@@ -153,11 +153,11 @@ class Watch:
         mean, variance = sums.mean, sums.variance
         place = find_area(mean, variance, noise)
         black, white, range_note = find_range(sums)
-        mark = find_marker(mean, place)
+        text = find_text(sums, place, noise, white - black)
+        mark = find_marker(mean, place, text)
         lead = mark.dark if mark else None
         inverted, polarity_note, polarity_sure = find_polarity(sums, place, black, white, lead)
         blades = () if place.circle else find_blades(mean, place, black, white, inverted)
-        text = find_text(sums, place, noise, white - black, mark.box if mark else None)
         hold, hold_note = self._states.hold(text, noise)
         notes = {
             "area": place.why,

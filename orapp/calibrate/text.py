@@ -26,9 +26,7 @@ SHARP = 0.22
 """Of the grey range, from pixel to pixel, is an edge of a letter."""
 
 
-def find_text(
-    sums: Sums, place: Place, noise: float, span: int, marker: Box | None
-) -> tuple[Box, ...]:
+def find_text(sums: Sums, place: Place, noise: float, span: int) -> tuple[Box, ...]:
     """Tight boxes, from above to below.
 
     Args:
@@ -36,7 +34,6 @@ def find_text(
         place: where the image is.
         noise: of the grabber, grey levels.
         span: white minus black.
-        marker: box of a lead marker, which is none.
     """
     mean, variance = sums.mean, sums.variance
     beside, corners, inside = _zones(place, padding(sums.most))
@@ -45,8 +42,6 @@ def find_text(
         if zone.sum() > 200:
             boxes += _on_even(sums, mean, zone, 14 + 5 * noise)
     boxes += _on_picture(mean, variance, inside, noise, SHARP * span)
-    if marker is not None:
-        boxes = [box for box in boxes if not _overlap(box, marker)]
     return tuple(sorted(boxes, key=lambda box: (box[1], box[0])))
 
 
@@ -152,7 +147,3 @@ def merge(pieces: list[Box]) -> list[Box]:
         x1, y1 = int((x + w)[group].max()), int((y + h)[group].max())
         boxes.append((x0, y0, x1 - x0, y1 - y0))
     return boxes
-
-
-def _overlap(a: Box, b: Box) -> bool:
-    return a[0] < b[0] + b[2] and b[0] < a[0] + a[2] and a[1] < b[1] + b[3] and b[1] < a[1] + a[3]
