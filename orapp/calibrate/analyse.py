@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orapp.calibrate.area import find_area
-from orapp.calibrate.blades import find_blades
 from orapp.calibrate.findings import Findings
-from orapp.calibrate.grey import find_polarity, find_range
+from orapp.calibrate.grey import find_range
 from orapp.calibrate.marker import find_marker
+from orapp.calibrate.polarity import find_polarity
 from orapp.calibrate.states import StateWatch
 from orapp.calibrate.sums import Sums
 from orapp.calibrate.text import find_text
@@ -156,8 +156,9 @@ class Watch:
         text = find_text(sums, place, noise, white - black)
         mark = find_marker(mean, place, text)
         lead = mark.dark if mark else None
-        inverted, polarity_note, polarity_sure = find_polarity(sums, place, black, white, lead)
-        blades = () if place.circle else find_blades(mean, place, black, white, inverted)
+        inverted, polarity_note, polarity_sure, blades = find_polarity(
+            sums, place, black, white, lead
+        )
         hold, hold_note = self._states.hold(text, noise)
         notes = {
             "area": place.why,

@@ -14,11 +14,10 @@ DARKER = 0.6
 """Beyond a blade it is darker than this part of what is before it."""
 Points = NDArray[np.float64]
 Plane = NDArray[np.float32]
+Corners = tuple[tuple[float, float], ...]
 
 
-def find_blades(
-    mean: Plane, place: Place, black: int, white: int, inverted: bool
-) -> tuple[tuple[float, float], ...]:
+def find_blades(mean: Plane, place: Place, black: int, white: int, inverted: bool) -> Corners:
     """Corners of what the blades leave open, raw pixels; empty if they leave all.
 
     Args:

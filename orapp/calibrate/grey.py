@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orapp.calibrate.area import Place
-from orapp.calibrate.sums import Sums
+from orapp.calibrate.sums import Plane, Sums
 from orapp.frames import Gray
 
 RANGES = ((0, 255), (16, 235), (30, 218))
@@ -41,22 +41,23 @@ def _end(levels: Gray, share: float) -> int:
     return int(np.searchsorted(np.cumsum(counts), share * levels.size, side="right"))
 
 
-def find_polarity(
-    sums: Sums, place: Place, black: int, white: int, lead_is_dark: bool | None
-) -> tuple[bool, str, bool]:
+def noise_says(kept: list[Gray], place: Place, black: int, white: int) -> tuple[bool, str, bool]:
     """Whether it is inverted, how that was found, and whether that is sure.
 
-    Lead is dark where bones are. Else the noise tells: where little passes the patient there are
-    few quanta, and the noise is larger.
+    Where little passes the patient there are few quanta, and the noise is larger.
     """
-    if lead_is_dark is not None:
-        return not lead_is_dark, f"the lead marker is {'dark' if lead_is_dark else 'bright'}", True
-    slope = noise_slope(sums.kept, place, black, white)
-    return (
-        slope > 0,
-        f"noise {'rises' if slope > 0 else 'falls'} with grey ({slope:+.2f})",
-        (abs(slope) > 0.15),
-    )
+    slope = noise_slope(kept, place, black, white)
+    why = f"noise {'rises' if slope > 0 else 'falls'} with grey ({slope:+.2f})"
+    return slope > 0, why, abs(slope) > 0.4
+
+
+def corners_say(mean: Plane, place: Place, black: int, white: int) -> bool:
+    """Whether it is bright outside the round field, where no X-rays are."""
+    if place.circle is None:
+        return False
+    x, y, w, h = place.area
+    outside = mean[y : y + h, x : x + w][~place.field[y : y + h, x : x + w]]
+    return len(outside) > 200 and float(np.median(outside)) > (black + white) / 2
 
 
 def noise_slope(kept: list[Gray], place: Place, black: int, white: int) -> float:

@@ -1,0 +1,42 @@
+"""Polarity: what is dark where no X-rays come through is not inverted."""
+
+from orapp.calibrate.area import Place
+from orapp.calibrate.blades import Corners, find_blades
+from orapp.calibrate.grey import corners_say, noise_says
+from orapp.calibrate.sums import Sums
+
+
+def find_polarity(
+    sums: Sums, place: Place, black: int, white: int, lead_is_dark: bool | None
+) -> tuple[bool, str, bool, Corners]:
+    """Whether it is inverted, how that was found, whether that is sure; and the open field.
+
+    The first that is there decides: a lead marker, bright corners, blades, and else the noise.
+
+    Args:
+        sums: over exposures.
+        place: where the image is.
+        black: raw grey level that is black.
+        white: the one that is white.
+        lead_is_dark: of the marker; None if there is none.
+    """
+    mean = sums.mean
+    if place.circle is not None:
+        inverted, why, sure = noise_says(sums.kept, place, black, white)
+        if corners_say(mean, place, black, white):
+            inverted, why, sure = True, "it is bright outside the round field", True
+        blades: Corners = ()
+    else:
+        plain = find_blades(mean, place, black, white, False)
+        turned = find_blades(mean, place, black, white, True)
+        blades = plain or turned
+        if bool(plain) != bool(turned):
+            word = "bright" if turned else "dark"
+            inverted, why, sure = bool(turned), f"it is {word} behind the blades", True
+        else:
+            inverted, why, sure = noise_says(sums.kept, place, black, white)
+            blades = turned if inverted else plain
+    if lead_is_dark is not None:
+        word = "dark" if lead_is_dark else "bright"
+        inverted, why, sure = not lead_is_dark, f"the lead marker is {word}", True
+    return inverted, why, sure, blades
