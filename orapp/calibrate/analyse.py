@@ -154,7 +154,7 @@ class Watch:
         place = find_area(mean, variance, noise)
         black, white, range_note = find_range(sums)
         text = find_text(sums, place, noise, white - black)
-        mark = find_marker(mean, place, text)
+        mark = find_marker(sums, place, text)
         lead = mark.dark if mark else None
         inverted, polarity_note, polarity_sure, blades = find_polarity(
             sums, place, black, white, lead

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -9,14 +10,17 @@ from numpy.typing import NDArray
 
 from orapp.calibrate.area import Place
 from orapp.calibrate.findings import Box
+from orapp.calibrate.sums import Sums
 
 SMALL = 320
 HEIGHTS = (17, 20, 23, 26, 29, 33, 38)
 BAND = 0.5
 """What is smoother than this, in heights of the letter, is left out."""
-LEAST_MATCH = 0.7
+LEAST_MATCH = 0.72
 LEAST_CONTRAST = 3.0
 """Grey levels, standard deviation in the letter's box."""
+IN_HALF = 0.65
+"""So well it must match in each half of the clip."""
 LEAST_LEAD = 0.04
 """The best way round must match better than any other by so much."""
 
@@ -39,37 +43,76 @@ class Mark:
     why: str
 
 
-def find_marker(mean: NDArray[np.float32], place: Place, text: tuple[Box, ...]) -> Mark | None:
-    """Looks for the letter in all eight ways round in the (H, W) mean over exposures.
+def find_marker(sums: Sums, place: Place, text: tuple[Box, ...]) -> Mark | None:
+    """Looks for the letter in all eight ways round in the mean over exposures.
 
-    Where text is burned in it does not look.
+    Where text is burned in it does not look. The letter must lie still: it is there in every half
+    of the clip.
     """
     x, y, w, h = place.area
     shrink = SMALL / max(w, h)
     size = max(round(w * shrink), 1), max(round(h * shrink), 1)
     cut = slice(y, y + h), slice(x, x + w)
-    part = np.asarray(cv2.resize(mean[cut], size, interpolation=cv2.INTER_AREA), np.float32)
     free = place.field.astype(np.uint8)
     for tx, ty, tw, th in text:
         free[ty : ty + th, tx : tx + tw] = 0
     field = np.asarray(cv2.resize(free[cut], size, interpolation=cv2.INTER_NEAREST), np.uint8)
-    found = []
-    for letter in "FR":
-        for rotate in (0, 90, 180, 270):
-            for mirror in (False, True):
-                best = max(
-                    (_match(part, field, letter, height, rotate, mirror) for height in HEIGHTS),
-                    key=lambda one: one[0],
-                )
-                found.append((best[0], letter, rotate, mirror, best[1], best[2]))
-    found.sort(key=lambda one: -one[0])
-    score, letter, rotate, mirror, dark, small_box = found[0]
-    second = next(one[0] for one in found if one[2:4] != (rotate, mirror))
-    if score < LEAST_MATCH or score - second < LEAST_LEAD:
+    part = _small(sums.mean[cut], size)
+    found = sorted(
+        (
+            max(
+                (_match(part, field, letter, height, rotate, mirror) for height in HEIGHTS),
+                key=lambda one: one.score,
+            )
+            for letter in "FR"
+            for rotate in (0, 90, 180, 270)
+            for mirror in (False, True)
+        ),
+        key=lambda one: -one.score,
+    )
+    best = found[0]
+    way = best.rotate, best.mirror
+    second = next(one.score for one in found if (one.rotate, one.mirror) != way)
+    if best.score < LEAST_MATCH or best.score - second < LEAST_LEAD:
         return None
-    bx, by, bw, bh = (round(v / shrink) for v in small_box)
-    why = f"a lead '{letter}' matches {score:.2f}, the next best way round {second:.2f}"
-    return Mark(rotate, mirror, dark, (x + bx, y + by, bw, bh), why)
+    middle = len(sums.kept) // 2
+    for half in (sums.kept[:middle], sums.kept[middle:]):
+        if half and _again(np.mean([_small(raw[cut], size) for raw in half], 0), best) < IN_HALF:
+            return None
+    bx, by, bw, bh = (round(v / shrink) for v in best.box)
+    why = f"a lead '{best.letter}' matches {best.score:.2f}, the next best way round {second:.2f}"
+    return Mark(best.rotate, best.mirror, best.dark, (x + bx, y + by, bw, bh), why)
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """How well a letter fits, and where, in the small picture."""
+
+    score: float
+    letter: str
+    height: int
+    rotate: int
+    mirror: bool
+    dark: bool
+    box: Box
+
+
+def _small(picture: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]:
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _fine(part: NDArray[np.float32], height: int) -> NDArray[np.float32]:
+    return np.asarray(part - cv2.GaussianBlur(part, (0, 0), BAND * height), np.float32)
+
+
+def _again(part: NDArray[np.float32], best: _Match) -> float:
+    """How well the letter fits another picture, within 2 pixels of its place."""
+    x, y, w, h = best.box
+    fine = _fine(np.asarray(part, np.float32), best.height)
+    near = fine[max(y - 2, 0) : y + h + 2, max(x - 2, 0) : x + w + 2]
+    template = _template(best.letter, best.height, best.rotate, best.mirror)
+    match = cv2.matchTemplate(near, template, cv2.TM_CCOEFF_NORMED)
+    return float((-match if best.dark else match).max())
 
 
 def _match(
@@ -79,21 +122,21 @@ def _match(
     height: int,
     rotate: int,
     mirror: bool,
-) -> tuple[float, bool, Box]:
+) -> _Match:
     template = _template(letter, height, rotate, mirror)
     th, tw = template.shape
     if part.shape[0] <= th or part.shape[1] <= tw:
-        return 0.0, True, (0, 0, 1, 1)
-    fine = part - cv2.GaussianBlur(part, (0, 0), BAND * height)
+        return _Match(0.0, letter, height, rotate, mirror, True, (0, 0, 1, 1))
+    fine = _fine(part, height)
     match = cv2.matchTemplate(fine, template, cv2.TM_CCOEFF_NORMED)
     middle = cv2.blur(fine * fine, (tw, th)) - cv2.blur(fine, (tw, th)) ** 2
     flat = middle[th // 2 :, tw // 2 :][: match.shape[0], : match.shape[1]] < LEAST_CONTRAST**2
     whole = cv2.erode(field, np.ones((th, tw), np.uint8), borderValue=0)
     inner = whole[th // 2 : th // 2 + match.shape[0], tw // 2 : tw // 2 + match.shape[1]]
     match = np.where((inner > 0) & np.isfinite(match) & ~flat, match, 0)
-    at = np.unravel_index(int(np.argmax(np.abs(match))), match.shape)
-    value = float(match[at])
-    return abs(value), value < 0, (int(at[1]), int(at[0]), tw, th)
+    y, x = (int(v) for v in np.unravel_index(int(np.argmax(np.abs(match))), match.shape))
+    value = float(match[y, x])
+    return _Match(abs(value), letter, height, rotate, mirror, value < 0, (x, y, tw, th))
 
 
 @lru_cache(maxsize=256)
@@ -108,6 +151,4 @@ def _template(letter: str, height: int, rotate: int, mirror: bool) -> NDArray[np
     cv2.putText(plane, letter, at, font, scale, 255, thick, cv2.LINE_AA)
     small = cv2.resize(plane, (side, side), interpolation=cv2.INTER_AREA)
     turned = np.rot90(small[:, ::-1] if mirror else small, rotate // 90)
-    letter_plane = np.ascontiguousarray(turned).astype(np.float32)
-    fine_plane = letter_plane - cv2.GaussianBlur(letter_plane, (0, 0), BAND * height)
-    return np.asarray(fine_plane, np.float32)
+    return _fine(np.ascontiguousarray(turned).astype(np.float32), height)
