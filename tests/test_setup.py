@@ -63,7 +63,9 @@ def test_x_rays_change_the_area_and_nothing_else(seed):
     differs = device.spoil(grey(device, 1)) != device.spoil(grey(device, 2))
     y, x = np.nonzero(differs)
     ax, ay, w, h = device.area
-    assert np.abs([x.min() - ax, y.min() - ay, x.max() + 1 - ax - w, y.max() + 1 - ay - h]).max() < 3
+    assert (
+        np.abs([x.min() - ax, y.min() - ay, x.max() + 1 - ax - w, y.max() + 1 - ay - h]).max() < 3
+    )
 
 
 @pytest.mark.parametrize("seed", SEEDS)

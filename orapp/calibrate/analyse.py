@@ -5,31 +5,30 @@ each of the last minutes' frames.
 """
 
 from collections import deque
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from orapp.calibrate.area import find_area
+from orapp.calibrate.conclude import conclude
 from orapp.calibrate.findings import Findings
-from orapp.calibrate.grey import find_range
-from orapp.calibrate.marker import find_marker
-from orapp.calibrate.polarity import find_polarity
 from orapp.calibrate.states import StateWatch
 from orapp.calibrate.sums import Sums
-from orapp.calibrate.text import find_text
 from orapp.calibrate.timing import HOLD_S, Threshold, threshold, timing
 from orapp.errors import OrappError
 from orapp.frames import Gray
 
-THIN = 8
-"""Every so many rows are compared from frame to frame."""
+ROWS = 135
+"""About so many rows are compared from frame to frame."""
 BLOCKS = (32, 18)
 SAMPLE_S = 0.12
 """Exposures closer together than this are not all summed up."""
 FRAMES_KEPT = 60 * 120
 LEAST_SAMPLES = 8
 LARGEST_SIDE = 8192
+BETWEEN = 1.128
+"""Mean difference between two draws of noise, in its standard deviations."""
 
 
 class Watch:
@@ -68,7 +67,7 @@ class Watch:
             raise OrappError("the picture is too large to calibrate on", "give the video as it is")
         if raw.shape != self._size:
             self._resized(raw, time_s)
-        thin = np.ascontiguousarray(raw[THIN // 2 :: THIN])
+        thin = _thin(raw)
         if self._thin is None:
             self._thin, self._pending = thin, (raw.copy(), time_s)
             self._times.append(time_s)
@@ -81,7 +80,8 @@ class Watch:
         self._times.append(time_s)
         self._changes.append(change)
         self._least.append(least)
-        if len(self._changes) % 30 == 0:
+        seen = len(self._changes)
+        if seen % 30 == 0 or seen in (6, 10, 15, 20):
             self._limit = self._threshold()
         if change > self._limit.change:
             self._new_exposure(raw, time_s)
@@ -128,7 +128,7 @@ class Watch:
         if self._sums is None:
             self._sums = Sums.of(raw)
         self._sums.add(raw)
-        self._states.image(_blocks(np.ascontiguousarray(raw[THIN // 2 :: THIN])))
+        self._states.image(_blocks(_thin(raw)))
 
     @property
     def exposures(self) -> int:
@@ -146,65 +146,12 @@ class Watch:
         Raises:
             OrappError: it says too little: too short, no X-ray, or no picture at all.
         """
-        sums = self._enough()
-        limit = self._threshold()
-        noise = limit.repeat / 1.128
+        sums, limit = self._enough(), self._threshold()
         when = timing(self._times, self._changes, limit)
-        mean, variance = sums.mean, sums.variance
-        place = find_area(mean, variance, noise)
-        black, white, range_note = find_range(sums)
-        text = find_text(sums, place, noise, white - black)
-        mark = find_marker(sums, place, text)
-        lead = mark.dark if mark else None
-        inverted, polarity_note, polarity_sure, blades = find_polarity(
-            sums, place, black, white, lead
-        )
-        hold, hold_note = self._states.hold(text, noise)
-        notes = {
-            "area": place.why,
-            "circle": place.circle_why,
-            "blades": _blades_note(blades),
-            "text": f"{len(text)} blocks that stay where they are while the picture changes",
-            "black": range_note,
-            "white": range_note,
-            "inverted": polarity_note,
-            "rate_hz": f"measured {when.measured_hz:.3f}/s",
-            "pulse_hz": when.why,
-            "repeats": when.why,
-            "rotate": mark.why if mark else "not known: no marker is in view",
-            "mirror": mark.why if mark else "not known: no marker is in view",
-            "hold": hold_note,
-            "no_signal": self._states.no_signal_note,
-            "noise": _noise_note(noise),
-        }
-        if self._note:
-            notes["size"] = self._note
-        unsure = [] if when.sure else ["pulse_hz", "repeats"]
-        unsure += [] if polarity_sure else ["inverted"]
-        unsure += [] if place.sure else ["area"]
-        unsure += [] if mark else ["rotate", "mirror"]
-        height, width = self._size
-        return Findings(
-            width=width,
-            height=height,
-            area=place.area,
-            circle=place.circle,
-            blades=blades,
-            text=text,
-            black=black,
-            white=white,
-            inverted=inverted,
-            rate_hz=when.rate_hz,
-            pulse_hz=when.pulse_hz,
-            repeats=when.repeats,
-            rotate=mark.rotate if mark else None,
-            mirror=mark.mirror if mark else None,
-            hold=hold,
-            no_signal=self._states.no_signal,
-            noise=round(noise, 2),
-            notes=notes,
-            unsure=tuple(unsure),
-        )
+        found = conclude(sums, when, limit.repeat / BETWEEN, self._states)
+        if not self._note:
+            return found
+        return replace(found, notes=found.notes | {"size": self._note})
 
     def _enough(self) -> Sums:
         sums = self._sums
@@ -225,11 +172,6 @@ def _blocks(thin: Gray) -> NDArray[np.float32]:
     return np.asarray(small, np.float32)
 
 
-def _blades_note(blades: tuple[tuple[float, float], ...]) -> str:
-    return f"{len(blades)} corners of the open field" if blades else "no blades in view"
-
-
-def _noise_note(noise: float) -> str:
-    if not noise:
-        return "repeats are identical"
-    return f"repeats differ by {noise:.2f} grey levels: the grabber is analogue, or compresses"
+def _thin(raw: Gray) -> Gray:
+    step = max(round(raw.shape[0] / ROWS), 1)
+    return np.ascontiguousarray(raw[step // 2 :: step])

@@ -7,18 +7,17 @@ from orapp.calibrate.sums import Sums
 
 
 def find_polarity(
-    sums: Sums, place: Place, black: int, white: int, lead_is_dark: bool | None
+    sums: Sums, place: Place, black: int, white: int
 ) -> tuple[bool, str, bool, Corners]:
     """Whether it is inverted, how that was found, whether that is sure; and the open field.
 
-    The first that is there decides: a lead marker, bright corners, blades, and else the noise.
+    The first that is there decides: bright corners, blades, and else the noise.
 
     Args:
         sums: over exposures.
         place: where the image is.
         black: raw grey level that is black.
         white: the one that is white.
-        lead_is_dark: of the marker; None if there is none.
     """
     mean = sums.mean
     if place.circle is not None:
@@ -36,7 +35,4 @@ def find_polarity(
         else:
             inverted, why, sure = noise_says(sums.kept, place, black, white)
             blades = turned if inverted else plain
-    if lead_is_dark is not None:
-        word = "dark" if lead_is_dark else "bright"
-        inverted, why, sure = not lead_is_dark, f"the lead marker is {word}", True
     return inverted, why, sure, blades

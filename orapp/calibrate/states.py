@@ -11,6 +11,8 @@ from orapp.frames import Gray
 
 LONG_S = 0.5
 SIDE = 16
+STILL = 1.0
+"""Grey levels by which a block without X-rays varies at most: a clock."""
 
 
 class StateWatch:
@@ -38,14 +40,17 @@ class StateWatch:
             self.no_signal_note = "a still screen that is none of the C-arm's pictures"
 
     def _is_other_screen(self, blocks: NDArray[np.float32]) -> bool:
-        """Whether most of what X-rays change is flat, or far from all that it ever was."""
+        """Whether the screen beside the picture is another, or the picture's part is flat."""
         images = np.stack(self._images)
-        live = images.std(0) > 1.0
+        away, spread = np.abs(blocks - images.mean(0)), images.std(0)
+        live = spread > STILL
         if live.sum() < 8:
             return False
-        off = np.abs(blocks - images.mean(0)) > 4 * images.std(0) + 12
-        spread = np.percentile(blocks[live], 90) - np.percentile(blocks[live], 10)
-        return bool(off[live].mean() > 0.5 or spread < 3)
+        flat = np.percentile(blocks[live], 90) - np.percentile(blocks[live], 10) < 3
+        beside = ~live & (away > 6)
+        off = live & (away > 3 * spread + 10)
+        other = beside.sum() > 0.5 * (~live).sum() if (~live).mean() > 0.05 else False
+        return bool(flat or other or off.sum() > 0.5 * live.sum())
 
     def hold(self, text: tuple[Box, ...], noise: float) -> tuple[Hold | None, str]:
         """What appears while the device holds, clocks and other text left out."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orapp.calibrate.area import STILL, Place
+from orapp.calibrate.blades import Corners
 from orapp.calibrate.findings import Box
 from orapp.calibrate.grey import padding
 from orapp.calibrate.sums import Sums
@@ -26,7 +27,9 @@ SHARP = 0.22
 """Of the grey range, from pixel to pixel, is an edge of a letter."""
 
 
-def find_text(sums: Sums, place: Place, noise: float, span: int) -> tuple[Box, ...]:
+def find_text(
+    sums: Sums, place: Place, noise: float, span: int, blades: Corners = ()
+) -> tuple[Box, ...]:
     """Tight boxes, from above to below.
 
     Args:
@@ -34,9 +37,14 @@ def find_text(sums: Sums, place: Place, noise: float, span: int) -> tuple[Box, .
         place: where the image is.
         noise: of the grabber, grey levels.
         span: white minus black.
+        blades: corners of the open field, whose edges stand still too.
     """
     mean, variance = sums.mean, sums.variance
     beside, corners, inside = _zones(place, padding(sums.most))
+    if blades:
+        edges = np.zeros(inside.shape, np.uint8)
+        cv2.polylines(edges, [np.round(blades).astype(np.int32)], True, 1, 2 * MARGIN - 1)
+        inside &= edges == 0
     boxes: list[Box] = []
     for zone in (beside, corners):
         if zone.sum() > 200:

@@ -157,7 +157,7 @@ def _place(
 def _rough(block: Block) -> Box:
     """A box that surely holds the block, without drawing it."""
     if block.logo:
-        r = block.height // 2 + 2
+        r = block.height // 2 + 14
         right = 3 * r + 8 if block.logo == 3 else r
         return block.x - r, block.y - r, r + right, 2 * r
     scale = block.height / 21

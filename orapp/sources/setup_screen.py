@@ -126,7 +126,7 @@ def ink_box(block: Block, size: tuple[int, int]) -> Box:
     y, x = np.nonzero(ink > 64)
     if not len(x):
         return 0, 0, 1, 1
-    edge = 0 if block.label is None else max(block.height // 3, 2)
+    edge = 0 if block.label is None else max(min(block.height, 30) // 3, 2)
     x0, y0 = max(int(x.min()) - edge, 0), max(int(y.min()) - edge, 0)
     x1, y1 = min(int(x.max()) + edge + 1, size[1]), min(int(y.max()) + edge + 1, size[0])
     return x0, y0, x1 - x0, y1 - y0
