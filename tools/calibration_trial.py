@@ -101,7 +101,7 @@ def judge(row: Row, found: Findings, device: DeviceSetup) -> None:
     """Compares, and says in the row what was wrong."""
 
     def check(measure: str, right: bool, told: str) -> None:
-        row.right[measure] = right
+        row.right[measure] = bool(right)
         if not right:
             row.wrong.append(f"{measure}: {told}")
 

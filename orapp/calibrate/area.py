@@ -14,6 +14,8 @@ Mask = NDArray[np.bool_]
 STILL = 0.15
 """Variance over time of a pixel that nothing changes, beside the grabber's noise."""
 LEAST_AREA = 0.02
+MOST_NOISE = 2.5
+"""Grey levels: no grabber is worse."""
 ROUND = 0.4
 """So much of a circle's rim must be seen."""
 DARK = 80
@@ -72,6 +74,16 @@ def find_area(mean: Plane, variance: Plane, noise: float) -> Place:
     if grown:
         why += f"; and white up to the dark screen at {' and '.join(grown)}"
     return Place(area, None, field, True, why, "no round rim was seen")
+
+
+def even_noise(variance: Plane) -> float:
+    """Standard deviation of noise that is the same all over the screen; 0 if there is none."""
+    height, width = variance.shape
+    size = max(width // 16, 1), max(height // 16, 1)
+    blocks = cv2.resize(variance, size, interpolation=cv2.INTER_AREA)
+    least, little = np.percentile(blocks, (4, 12))
+    even = STILL < least < MOST_NOISE**2 and little < 1.35 * least
+    return float(np.sqrt(least)) if even else 0.0
 
 
 def _alive(variance: Plane, still: float) -> Mask:
@@ -168,7 +180,7 @@ def _edge(circle: Circle, variance: Plane, still: float) -> Circle:
         return circle
     k = int(below[0])
     part = (profile[k - 1] - half) / max(profile[k - 1] - profile[k], 1e-6)
-    return Circle(circle.x, circle.y, circle.radius - 10 + (k - 1 + part + 0.5) / 2)
+    return Circle(circle.x, circle.y, float(circle.radius - 10 + (k - 1 + part + 0.5) / 2))
 
 
 def _rectangle(alive: Mask, mean: Plane, variance: Plane, still: float) -> tuple[Box, list[str]]:

@@ -17,8 +17,12 @@ Plane = NDArray[np.float32]
 Corners = tuple[tuple[float, float], ...]
 
 
-def find_blades(mean: Plane, place: Place, black: int, white: int, inverted: bool) -> Corners:
-    """Corners of what the blades leave open, raw pixels; empty if they leave all.
+def find_blades(
+    mean: Plane, place: Place, black: int, white: int, inverted: bool
+) -> tuple[Corners, float]:
+    """Corners of what the blades leave open, raw pixels, and how much of their edges shows.
+
+    Both are empty if there are none.
 
     Args:
         mean: (H, W) over exposures: anatomy is blurred in it, blades are not.
@@ -34,18 +38,21 @@ def find_blades(mean: Plane, place: Place, black: int, white: int, inverted: boo
     size = max(round(w * scale), 8), max(round(h * scale), 8)
     small = np.asarray(cv2.resize(light, size, interpolation=cv2.INTER_AREA), np.float32)
     corners = np.array([[0, 0], [size[0], 0], [size[0], size[1]], [0, size[1]]], float)
-    found = False
+    strength = 0.0
     for turns in range(4):
-        line = _edge(np.ascontiguousarray(np.rot90(small, turns)))
+        line, share = _edge(np.ascontiguousarray(np.rot90(small, turns)))
         if line is not None:
-            corners, found = _cut(corners, _back(line, turns, size)), True
-    if not found:
-        return ()
-    return tuple((float(px / scale + x), float(py / scale + y)) for px, py in corners)
+            corners, strength = _cut(corners, _back(line, turns, size)), strength + share
+    if not strength:
+        return (), 0.0
+    return tuple((float(px / scale + x), float(py / scale + y)) for px, py in corners), strength
 
 
-def _edge(light: Plane) -> Points | None:
-    """Two points, (2, 2), on the edge of a blade that covers the left side; the first is above."""
+def _edge(light: Plane) -> tuple[Points | None, float]:
+    """Two points, (2, 2), on the edge of a blade that covers the left side; the first is above.
+
+    And how much of it shows.
+    """
     height, width = light.shape
     rise = cv2.Sobel(light, cv2.CV_32F, 1, 0, ksize=3) / 4
     sharp = (rise > 0.08).astype(np.float32)
@@ -61,7 +68,7 @@ def _edge(light: Plane) -> Points | None:
             back = cv2.invertAffineTransform(turn)
             ends = np.array([[column + 3.0, 0.0, 1.0], [column + 3.0, height, 1.0]])
             best = ends @ back.T
-    return None if best is None else np.asarray(best, float)
+    return (None, 0.0) if best is None else (np.asarray(best, float), best_share)
 
 
 def _is_darker(light: Plane, turn: Points, column: int) -> bool:

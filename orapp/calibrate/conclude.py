@@ -1,6 +1,6 @@
 """Findings from what a clip left: where, how grey, what is written, which way round."""
 
-from orapp.calibrate.area import Place, find_area
+from orapp.calibrate.area import Place, even_noise, find_area
 from orapp.calibrate.blades import Corners
 from orapp.calibrate.findings import Findings
 from orapp.calibrate.grey import find_range
@@ -18,12 +18,14 @@ def conclude(sums: Sums, when: Timing, noise: float, states: StateWatch) -> Find
     Args:
         sums: of at least some exposures.
         when: rates and repeats.
-        noise: the grabber's, standard deviation in grey levels.
+        noise: the grabber's, standard deviation in grey levels, by its repeats; 0 if they are
+            identical, or if there are none.
         states: what was seen while the picture stood still.
 
     Raises:
         OrappError: nothing changes as X-ray does.
     """
+    noise = noise or even_noise(sums.variance)
     place = find_area(sums.mean, sums.variance, noise)
     black, white, range_note = find_range(sums)
     inverted, polarity_note, polarity_sure, blades = find_polarity(sums, place, black, white)

@@ -26,13 +26,16 @@ def find_polarity(
             inverted, why, sure = True, "it is bright outside the round field", True
         blades: Corners = ()
     else:
-        plain = find_blades(mean, place, black, white, False)
-        turned = find_blades(mean, place, black, white, True)
-        blades = plain or turned
-        if bool(plain) != bool(turned):
-            word = "bright" if turned else "dark"
-            inverted, why, sure = bool(turned), f"it is {word} behind the blades", True
+        plain, dark = find_blades(mean, place, black, white, False)
+        turned, bright = find_blades(mean, place, black, white, True)
+        if dark or bright:
+            inverted = bright > dark
+            word = "bright" if inverted else "dark"
+            why, sure = (
+                f"it is {word} behind the blades",
+                min(dark, bright) < 0.6 * max(dark, bright),
+            )
         else:
             inverted, why, sure = noise_says(sums.kept, place, black, white)
-            blades = turned if inverted else plain
+        blades = turned if inverted else plain
     return inverted, why, sure, blades
