@@ -9,7 +9,7 @@ what was wrong, or nothing. The totals say how many seeds were right, by each me
 import argparse
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
@@ -22,6 +22,7 @@ from rich.table import Table
 from orapp.calibrate.analyse import Watch
 from orapp.calibrate.findings import Box, Findings
 from orapp.errors import OrappError
+from orapp.frames import Gray
 from orapp.sources import EndOfSource
 from orapp.sources.setup import DeviceSetup
 from orapp.sources.setup_screen import ink_box
@@ -61,20 +62,11 @@ class Row:
 def trial(seed: int, seconds: float) -> Row:
     """Simulates, watches and judges one set-up."""
     cv2.setNumThreads(1)
-    uri = f"simulated:?seed={seed + 1}&setup={seed}&seconds={seconds}"
-    source = SimulatedSource(uri, paced=False)
-    source.open()
     device = DeviceSetup.random(seed)
-    row = Row(seed, about(device))
-    watch, spent, frames = Watch(), 0, 0
-    while True:
-        try:
-            picture = source.read(1000)
-        except EndOfSource:
-            break
-        assert picture is not None
+    row, watch, spent, frames = Row(seed, about(device)), Watch(), 0, 0
+    for pixels, time_s in clip(seed, seconds):
         began = time.process_time_ns()
-        watch.see(picture.pixels, picture.time_ms / 1000)
+        watch.see(pixels, time_s)
         spent, frames = spent + time.process_time_ns() - began, frames + 1
     row.ms_per_frame = spent / frames / 1e6
     began = time.process_time_ns()
@@ -86,6 +78,28 @@ def trial(seed: int, seconds: float) -> Row:
     row.found_s = (time.process_time_ns() - began) / 1e9
     judge(row, found, device)
     return row
+
+
+def clip(seed: int, seconds: float) -> Iterator[tuple[Gray, float]]:
+    """Raw frames of a seed's set-up and their times in seconds."""
+    uri = f"simulated:?seed={seed + 1}&setup={seed}&seconds={seconds}"
+    source = SimulatedSource(uri, paced=False)
+    source.open()
+    while True:
+        try:
+            picture = source.read(1000)
+        except EndOfSource:
+            return
+        if picture is not None:
+            yield picture.pixels, picture.time_ms / 1000
+
+
+def clip_findings(seed: int, seconds: float) -> Findings:
+    """What a seed's clip says."""
+    watch = Watch()
+    for pixels, time_s in clip(seed, seconds):
+        watch.see(pixels, time_s)
+    return watch.findings()
 
 
 def about(device: DeviceSetup) -> str:
@@ -164,9 +178,9 @@ def totals(rows: Sequence[Row]) -> dict[str, str]:
     return told
 
 
-def run(seeds: Iterable[int], seconds: float, jobs: int) -> list[Row]:
+def run(numbers: Iterable[int], seconds: float, jobs: int) -> list[Row]:
     """All seeds, each line printed as it comes."""
-    console, rows, chosen = Console(highlight=False, soft_wrap=True), [], list(seeds)
+    console, rows, chosen = Console(highlight=False, soft_wrap=True), [], list(numbers)
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         for row in pool.map(trial, chosen, [seconds] * len(chosen)):
             rows.append(row)
@@ -179,7 +193,8 @@ def run(seeds: Iterable[int], seconds: float, jobs: int) -> list[Row]:
     return rows
 
 
-def _seeds(text: str) -> range:
+def seeds(text: str) -> range:
+    """FIRST-LAST, or one number."""
     first, _, last = text.partition("-")
     return range(int(first), int(last or first) + 1)
 
@@ -187,7 +202,7 @@ def _seeds(text: str) -> range:
 def main() -> None:
     """Reads the command line."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--seeds", type=_seeds, default="0-9", help="FIRST-LAST")
+    arguments.add_argument("--seeds", type=seeds, default="0-9", help="FIRST-LAST")
     arguments.add_argument("--seconds", type=float, default=8.0, help="length of each clip")
     arguments.add_argument("--jobs", type=int, default=1, help="processes")
     arguments.add_argument("--out", type=Path, help="write the figures, JSON")
