@@ -14,6 +14,8 @@ Mask = NDArray[np.bool_]
 STILL = 0.15
 """Variance over time of a pixel that nothing changes, beside the grabber's noise."""
 LEAST_AREA = 0.02
+CUT = 0.34
+"""Variance of noise whose lower half is cut off."""
 MOST_NOISE = 2.5
 """Grey levels: no grabber is worse."""
 ROUND = 0.4
@@ -76,14 +78,20 @@ def find_area(mean: Plane, variance: Plane, noise: float) -> Place:
     return Place(area, None, field, True, why, "no round rim was seen")
 
 
-def even_noise(variance: Plane) -> float:
-    """Standard deviation of noise that is the same all over the screen; 0 if there is none."""
+def even_noise(mean: Plane, variance: Plane) -> float:
+    """Standard deviation of noise that is the same all over the screen; 0 if there is none.
+
+    Where the screen is black, half of the noise is cut off.
+    """
     height, width = variance.shape
     size = max(width // 16, 1), max(height // 16, 1)
     blocks = cv2.resize(variance, size, interpolation=cv2.INTER_AREA)
+    levels = cv2.resize(mean, size, interpolation=cv2.INTER_AREA)
     least, little = np.percentile(blocks, (4, 12))
-    even = STILL < least < MOST_NOISE**2 and little < 1.35 * least
-    return float(np.sqrt(least)) if even else 0.0
+    if not (STILL < least < MOST_NOISE**2 and little < 1.35 * least):
+        return 0.0
+    black = float(np.median(levels[blocks <= little])) < 1.5
+    return float(np.sqrt(least / CUT if black else least))
 
 
 def _alive(variance: Plane, still: float) -> Mask:

@@ -25,7 +25,7 @@ def conclude(sums: Sums, when: Timing, noise: float, states: StateWatch) -> Find
     Raises:
         OrappError: nothing changes as X-ray does.
     """
-    noise = noise or even_noise(sums.variance)
+    noise = noise or even_noise(sums.mean, sums.variance)
     place = find_area(sums.mean, sums.variance, noise)
     black, white, range_note = find_range(sums)
     inverted, polarity_note, polarity_sure, blades = find_polarity(sums, place, black, white)
