@@ -23,6 +23,8 @@ GAP = 1.2
 TALLEST = 30
 LEAST_SIDE, LEAST_INK = 5, 24
 MOST_PIECES = 2500
+LINE = 3.5
+"""Pixels: what is thinner on the whole is a line."""
 SHARP = 0.22
 """Of the grey range, from pixel to pixel, is an edge of a letter."""
 
@@ -41,15 +43,15 @@ def find_text(
     """
     mean, variance = sums.mean, sums.variance
     beside, corners, inside = _zones(place, padding(sums.most))
-    if blades:
-        edges = np.zeros(inside.shape, np.uint8)
-        cv2.polylines(edges, [np.round(blades).astype(np.int32)], True, 1, 2 * MARGIN - 1)
-        inside &= edges == 0
     boxes: list[Box] = []
     for zone in (beside, corners):
         if zone.sum() > 200:
             boxes += _on_even(sums, mean, zone, 14 + 5 * noise)
-    boxes += _on_picture(mean, variance, inside, noise, SHARP * span)
+    rims = np.zeros(inside.shape, np.uint8)
+    if blades:
+        corners_px = np.round(blades).astype(np.int32)
+        cv2.polylines(rims, [corners_px], True, 1, 2 * MARGIN - 1)
+    boxes += _on_picture(mean, variance, inside, noise, SHARP * span, rims > 0)
     return tuple(sorted(boxes, key=lambda box: (box[1], box[0])))
 
 
@@ -93,14 +95,18 @@ def _on_picture(
     inside: Mask,
     noise: float,
     sharp: float,
+    rims: Mask,
 ) -> list[Box]:
-    """Boxes of still pixels at still, sharp edges; with their label, if they have one."""
+    """Boxes of still pixels at still, sharp edges; with their label, if they have one.
+
+    A line on the rim of a blade is none.
+    """
     still = inside & (variance < 1.6 * noise * noise + STILL)
     kernel = np.ones((3, 3), np.uint8)
     edges = cv2.morphologyEx(mean, cv2.MORPH_GRADIENT, kernel) > sharp
     boxes = [
         box
-        for box in merge(_pieces(still & edges))
+        for box in merge(_pieces(still & edges, rims))
         if min(box[2:]) >= LEAST_SIDE and box[2] * box[3] >= 2 * LEAST_INK
     ]
     if not boxes:
@@ -124,11 +130,16 @@ def _with_label(box: Box, ink: Mask, labels: NDArray[np.int32], stats: NDArray[n
     return box
 
 
-def _pieces(ink: Mask) -> list[Box]:
-    """Boxes of connected ink; single pixels are none."""
-    count, _, stats, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8), connectivity=8)
-    rows = stats[1:count]
-    rows = rows[rows[:, cv2.CC_STAT_AREA] >= 3]
+def _pieces(ink: Mask, rims: Mask | None = None) -> list[Box]:
+    """Boxes of connected ink; single pixels are none, nor are lines on the rims."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8), connectivity=8)
+    rows, areas = stats[1:count], stats[1:count, cv2.CC_STAT_AREA]
+    kept = areas >= 3
+    if rims is not None and rims.any():
+        on_rim = np.bincount(np.asarray(labels)[rims], minlength=count)[1:count]
+        thin = areas <= LINE * rows[:, 2:4].max(1)
+        kept &= ~(thin & (on_rim > 0.8 * areas))
+    rows = rows[kept]
     if len(rows) > MOST_PIECES:
         rows = rows[np.argsort(-rows[:, cv2.CC_STAT_AREA])[:MOST_PIECES]]
     return [(int(r[0]), int(r[1]), int(r[2]), int(r[3])) for r in rows]

@@ -33,6 +33,8 @@ TEXTS = (
 )
 CLOCKS = (("HH:MM:SS",), ("2026-11-27", "HH:MM:SS"), ("FLUORO", "HH:MM:SS.T"))
 TRIES = 400
+ASIDE = 0.5
+"""Text in the picture keeps so far from its middle, in half sides: nobody covers the spine."""
 
 
 def draw(seed: int, size: int) -> DeviceSetup:
@@ -188,10 +190,13 @@ def _zone(bare: DeviceSetup, box: Box) -> str:
         c = bare.circle
         far = np.hypot(max(abs(x - c.x), abs(x + w - c.x)), max(abs(y - c.y), abs(y + h - c.y)))
         near = np.hypot(max(x - c.x, 0, c.x - x - w), max(y - c.y, 0, c.y - y - h))
-        return "corner" if near > c.radius + 8 else "field" if far < c.radius - 12 else ""
+        if near > c.radius + 8:
+            return "corner"
+        return "field" if far < c.radius - 12 and near > ASIDE * c.radius else ""
     middle = ax + side / 2, ay + side / 2
-    off = max(abs(x + w / 2 - middle[0]), abs(y + h / 2 - middle[1])) / (side / 2)
-    return "field" if off > 0.5 else ""
+    near_x = max(x - middle[0], 0, middle[0] - x - w)
+    near_y = max(y - middle[1], 0, middle[1] - y - h)
+    return "field" if max(near_x, near_y) > ASIDE * side / 2 else ""
 
 
 def _marker_box(bare: DeviceSetup) -> list[Box]:
