@@ -2,8 +2,10 @@ r"""Writes a model's int8 form: explicit Q/DQ from calibration frames, for Tenso
 
     python -m tools.quantize --choose    # writes calibration/int8/frames.csv
     python -m tools.quantize --model engines/pfnet-lite
+    python -m tools.quantize --model MODEL --frames LIST.csv --sessions RECORDINGS
 
-The second writes model-int8.onnx and enters it in the manifest.
+The second writes model-int8.onnx and enters it in the manifest. The third takes frames of recorded
+sessions, from a list that `orapp calibrate int8` has picked.
 
 Frames are named by source, exposure, polarity and SHA-256; no picture is stored. Weights are
 symmetric per channel, activations symmetric per tensor with the range of 99.999 % of their values,
@@ -15,7 +17,8 @@ import argparse
 import csv
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +27,12 @@ import onnx
 from numpy.typing import NDArray
 from rich.progress import track
 
+from orapp.calibrate.frames_for_int8 import pictures, session_hash
 from orapp.engines.trust import MANIFEST, Manifest, load_manifest, read_checked
 from orapp.errors import OrappError
 from orapp.pfnet.export import form_lines
 from orapp.shrink import shrink
+from orapp.sources.session import SessionSource
 from orapp.sources.simulated import SimulatedRun, parse_options
 
 FRAMES = Path(__file__).parent.parent / "calibration" / "int8" / "frames.csv"
@@ -55,24 +60,58 @@ def choose(file: Path) -> None:
                 table.writerow([uri, exposure, seed % 2, digest])
 
 
-def frames(file: Path, size: tuple[int, int]) -> Iterator[Gray]:
+def frames(file: Path, size: tuple[int, int], sessions: Sequence[Path] = ()) -> Iterator[Gray]:
     """The listed frames at the network's size.
 
+    Args:
+        file: the list.
+        size: (h, w) of the network.
+        sessions: folders of recordings, or folders of such folders, for a list that names some.
+
     Raises:
-        OrappError: a frame is not the one that the list names.
+        OrappError: a frame is not the one that the list names, or a session is not there.
     """
-    runs: dict[str, SimulatedRun] = {}
+    folders = _by_hash(sessions)
     with file.open(newline="") as lines:
-        for row in csv.DictReader(lines):
-            uri = row["source"]
-            run = runs.setdefault(uri, SimulatedRun(parse_options(uri)))
-            picture = run.picture(int(row["exposure"]))
-            if hashlib.sha256(picture.tobytes()).hexdigest() != row["sha256"]:
-                raise OrappError(
-                    f"exposure {row['exposure']} of '{uri}' is not the frame that was chosen",
-                    "choose the calibration frames again",
-                )
-            yield shrink(255 - picture if row["inverted"] == "1" else picture, size)
+        for uri, rows in groupby(csv.DictReader(lines), key=lambda row: row["source"]):
+            wanted = {int(row["exposure"]): row for row in rows}
+            for number, picture in _pictures(uri, wanted, folders):
+                row = wanted.pop(number)
+                if hashlib.sha256(picture.tobytes()).hexdigest() != row["sha256"]:
+                    raise _not_chosen(number, uri)
+                yield shrink(255 - picture if row["inverted"] == "1" else picture, size)
+            for number in wanted:
+                raise _not_chosen(number, uri)
+
+
+def _not_chosen(number: int, uri: str) -> OrappError:
+    return OrappError(
+        f"exposure {number} of '{uri}' is not the frame that was chosen",
+        "choose the calibration frames again",
+    )
+
+
+def _pictures(
+    uri: str, wanted: Iterable[int], folders: dict[str, Path]
+) -> Iterator[tuple[int, Gray]]:
+    """The wanted pictures of a source, each with its number."""
+    kind, _, name = uri.partition(":")
+    if kind != "session":
+        run = SimulatedRun(parse_options(uri))
+        yield from ((number, run.picture(number)) for number in list(wanted))
+        return
+    if name not in folders:
+        raise OrappError(f"session {name} is not there", "name its folder with --sessions")
+    numbers = set(wanted)
+    source = SessionSource(str(folders[name]), paced=False)
+    for number, (picture, _) in enumerate(pictures(source)):
+        if number in numbers:
+            yield number, picture
+
+
+def _by_hash(sessions: Sequence[Path]) -> dict[str, Path]:
+    found = [path.parent for place in sessions for path in sorted(place.rglob("session.json"))]
+    return {session_hash(folder): folder for folder in found}
 
 
 def quantise(model: Path, pictures: Sequence[Gray], out: Path) -> None:
@@ -135,6 +174,9 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--model", type=Path, default=Path("engines/pfnet-lite"))
     arguments.add_argument("--frames", type=Path, default=FRAMES)
+    arguments.add_argument(
+        "--sessions", type=Path, nargs="+", default=[], help="where the list's sessions are"
+    )
     arguments.add_argument("--choose", action="store_true", help="write the list of frames")
     given = arguments.parse_args()
     if given.choose:
@@ -143,11 +185,11 @@ def main() -> None:
     manifest = load_manifest(given.model)
     read_checked(given.model, manifest.file, manifest.sha256)
     size = manifest.input_height, manifest.input_width
-    pictures = list(track(frames(given.frames, size), "calibration frames"))
+    listed = list(track(frames(given.frames, size, given.sessions), "calibration frames"))
     out = given.model / "model-int8.onnx"
-    quantise(given.model / manifest.file, pictures, out)
+    quantise(given.model / manifest.file, listed, out)
     enter(given.model, manifest, out)
-    print(f"{out.name}: {out.stat().st_size / 1e6:.1f} MB, from {len(pictures)} frames")
+    print(f"{out.name}: {out.stat().st_size / 1e6:.1f} MB, from {len(listed)} frames")
 
 
 if __name__ == "__main__":

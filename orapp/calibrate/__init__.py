@@ -1,1 +1,1 @@
-"""From an unknown video cable to a site profile: what a picture says about the device behind it."""
+"""From an unknown video cable to a site profile: what a clip says about the device behind it."""

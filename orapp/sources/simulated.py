@@ -4,23 +4,23 @@
 Deterministic: every picture follows from the options and its number alone.
 """
 
-import re
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from urllib.parse import parse_qsl
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from orapp import barcode
-from orapp.errors import OrappError, SignalLost
+from orapp.errors import SignalLost
 from orapp.frames import Gray, read_only
 from orapp.sources import EndOfSource, Picture, SourceFormat
 from orapp.sources.carm import Camera, CArm, Chain
 from orapp.sources.pace import Pace
 from orapp.sources.phantoms import PHANTOMS, draw_phantom
+from orapp.sources.setup import DeviceSetup, iris
+from orapp.sources.simulated_options import Options as Options
+from orapp.sources.simulated_options import parse_options as parse_options
 from orapp.sources.spine import (
     CANVAS,
     CANVAS_MM,
@@ -31,112 +31,10 @@ from orapp.sources.spine import (
     load_layers,
     shipped_poses,
 )
-from orapp.sources.values import number, switch, whole, word
 
-FAULTS = {"unplug": 2.0, "freeze": 6.0, "black": 2.0, "stall": 2.0, "resize": 1e9}
-"""Kinds of fault, and how many seconds each lasts unless `@START-END` says otherwise."""
 XRAY_S, HOLD_S = 12.0, 2.0
 """The pedal: so long on, so long off, in turns."""
 TROCAR_START_S, TROCAR_S, TROCAR_REST_S = 2.5, 9.0, 8.0
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One fault of the video: kind, from and until when in seconds of the run."""
-
-    kind: str
-    start_s: float
-    end_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the URI asks for.
-
-    Attributes:
-        scene: `fracture` or `healthy`; or `plate`, `ruler`, `ball` (`phantoms.py`), no patient.
-        seed: chooses pose, level, fracture, motion and noise.
-        rate: X-ray pulses per second.
-        video: video frames per second, a multiple of `rate`; 0 is one frame per pulse.
-        size: side of the square picture in pixels.
-        seconds: length of the run; 0 is endless.
-        hold: False keeps the pedal down all the time.
-        trocar: False leaves the instrument out.
-        plate: `beads` or `grid`, where the scene is a plate.
-        code: True draws the video frame's number into it (`barcode.py`).
-    """
-
-    scene: str = "fracture"
-    seed: int = 1
-    rate: float = 15.0
-    video: float = 0.0
-    size: int = 1024
-    seconds: float = 0.0
-    hold: bool = True
-    trocar: bool = True
-    plate: str = "beads"
-    code: bool = False
-    faults: tuple[Fault, ...] = field(default=())
-
-
-def _faults(text: str) -> tuple[Fault, ...]:
-    return tuple(_fault(one) for one in text.split(","))
-
-
-def _fault(text: str) -> Fault:
-    given = re.fullmatch(r"([a-z]+)@([0-9.]+)s?(?:-([0-9.]+)s?)?", text)
-    try:
-        if given is None or given[1] not in FAULTS:
-            raise ValueError
-        start = float(given[2])
-        end = float(given[3]) if given[3] else start + FAULTS[given[1]]
-        if end <= start:
-            raise ValueError
-    except ValueError:
-        what = f"KIND@START or KIND@START-END in seconds, KIND one of {', '.join(FAULTS)}"
-        raise ValueError(what) from None
-    return Fault(given[1], start, end)
-
-
-PARSERS: dict[str, Callable[[str], object]] = {
-    "scene": word("fracture", "healthy", *PHANTOMS),
-    "plate": word("beads", "grid"),
-    "seed": whole(0, 2**31),
-    "rate": number(0.5, 60),
-    "video": number(0, 120),
-    "size": whole(128, 2160),
-    "seconds": number(0, 86400),
-    "hold": switch,
-    "trocar": switch,
-    "code": switch,
-    "fault": _faults,
-}
-
-
-def parse_options(uri: str) -> Options:
-    """Options of a `simulated:` URI; raises OrappError with the option that is wrong."""
-    given: dict[str, object] = {}
-    for name, text in parse_qsl(uri.partition(":")[2].lstrip("?"), keep_blank_values=True):
-        if name not in PARSERS:
-            raise OrappError(
-                f"'{name}' is not an option of simulated:", f"use one of {', '.join(PARSERS)}"
-            )
-        try:
-            given["faults" if name == "fault" else name] = PARSERS[name](text)
-        except ValueError as error:
-            raise OrappError(f"'{name}={text}' can't be simulated", f"it takes {error}") from None
-    options = Options(**given)  # type: ignore[arg-type]
-    times = options.video / options.rate
-    if options.video and (times < 1 or round(times, 6) % 1):
-        raise OrappError(
-            f"video={options.video:g} is not a multiple of rate={options.rate:g}",
-            "choose one, such as video=60 with rate=15",
-        )
-    if options.code and options.size < barcode.LEAST_SIDE:
-        raise OrappError(
-            f"size={options.size} is too small for a code", f"choose {barcode.LEAST_SIDE} or more"
-        )
-    return options
 
 
 class SimulatedRun:
@@ -159,7 +57,8 @@ class SimulatedRun:
         side = options.size + 64
         self._noise = rng.standard_normal((side, side)).astype(np.float32)
         self._noise = cv2.GaussianBlur(self._noise, (0, 0), 0.6) * np.float32(2.0)
-        self._iris = self._collimator(options.size)
+        self.device = device_of(options)
+        self._seen = self.device.seen() if self.device else iris(options.size)
 
     @property
     def fracture(self) -> Fracture | None:
@@ -197,27 +96,24 @@ class SimulatedRun:
         x, y = rng.integers(0, 64, 2)
         noise = self._noise[y : y + size, x : x + size]
         if self.phantom is not None:
-            return np.asarray(cv2.min(self.phantom.air(noise), self._iris), np.uint8)
+            return self._collimated(self.phantom.air(noise))
         breath = 3.0 / CANVAS_MM * np.sin(2 * np.pi * t / 4.2 + self._rng_phase[2])
         camera = self.camera(exposure)
         metal = self._trocar(t, camera) if self.options.trocar else None
         shown = self.arm.picture(camera, size, noise, float(breath), metal)
-        return np.asarray(cv2.min(shown, self._iris), np.uint8)
+        return self._collimated(shown)
+
+    def _collimated(self, shown: Gray) -> Gray:
+        if self.device is not None:
+            return self.device.collimate(shown)
+        return np.asarray(cv2.min(shown, self._seen), np.uint8)
 
     def truth(self, exposure: int, bodies: bool = False) -> Gray:
         """(size, size) uint8, 255 inside the broken body, seen in this exposure."""
         if self.phantom is not None:
-            return np.zeros_like(self._iris)
+            return np.zeros_like(self._seen)
         mask = self.arm.truth(self.camera(exposure), self.options.size, bodies)
-        return np.asarray(np.where(self._iris > 128, mask, 0), np.uint8)
-
-    @staticmethod
-    def _collimator(size: int) -> Gray:
-        """The round field: 255 inside, dark outside."""
-        iris = np.full((size, size), 8, np.uint8)
-        middle = ((size - 1) * 8, (size - 1) * 8)
-        cv2.circle(iris, middle, int(size * 0.497 * 16), 255, -1, cv2.LINE_AA, 4)
-        return iris
+        return np.asarray(np.where(self._seen > 128, mask, 0), np.uint8)
 
     def _trocar(self, t: float, camera: Camera) -> Plane | None:
         """Log attenuation of a needle on its way from the back into the body."""
@@ -226,6 +122,14 @@ class SimulatedRun:
         if way <= 0:
             return None
         return trocar(self.spine.focus, self.spine.rear, way, camera, self.options.size)
+
+
+def device_of(options: Options) -> DeviceSetup | None:
+    """The device between C-arm and grabber, timed as the options say; None if there is none."""
+    if options.setup is None:
+        return None
+    device = DeviceSetup.random(options.setup, options.size)
+    return replace(device, rate_hz=options.video or options.rate, pulse_hz=options.rate)
 
 
 def aim(
@@ -300,7 +204,7 @@ class SimulatedSource:
             self._prepare()
             self._pace.start()
             self._started_ns = time.monotonic_ns()
-        elif self._fault("unplug", self._now_s()):
+        elif self._fault("unplug", self._now_s()) and self._card() is None:
             raise SignalLost("the simulated C-arm is unplugged", "plug it in again")
         elif self._paced:
             self._index = int(self._now_s() * self._rate) + 1
@@ -308,7 +212,10 @@ class SimulatedSource:
         what = self._run.fracture
         text = f"{what.law} fracture of {what.level}, {what.loss:.0%}" if what else o.scene
         about = f"simulated C-arm, seed {o.seed}, {text}, {o.rate:g} pulses/s, CT projections"
-        return SourceFormat(o.size, o.size, self._rate, about, finite=False)
+        if self._run.device is not None:
+            about += f", seen through set-up {o.setup}"
+        width, height = self._size
+        return SourceFormat(width, height, self._rate, about, finite=False)
 
     def read(self, timeout_ms: int) -> Picture | None:
         """The next picture at its time; a stalled source gives None."""
@@ -322,7 +229,7 @@ class SimulatedSource:
         picture = self._made(t)
         if not self._pace.wait_until(t * 1000, timeout_ms):
             return None
-        if self._fault("unplug", t):
+        if self._fault("unplug", t) and self._card() is None:
             raise SignalLost("the simulated C-arm is unplugged", "plug it in again")
         self._index += 1
         if self._fault("stall", t):
@@ -355,7 +262,8 @@ class SimulatedSource:
     def _exposure(self, number: int) -> Gray:
         assert self._run is not None
         if self._shown is None or self._shown[0] != number:
-            self._shown = number, self._run.picture(number)
+            picture, device = self._run.picture(number), self._run.device
+            self._shown = number, device.project(picture) if device else picture
         return self._shown[1]
 
     def _made(self, t: float) -> Gray:
@@ -371,25 +279,50 @@ class SimulatedSource:
         assert self._run is not None
         if self._fault("freeze", t) and self._last is not None:
             return self._last
-        pixels = self._exposure(self._run.exposure_at(t)).copy()
-        if self._fault("black", t):
-            pixels[:] = 0
-        else:
-            self._burn(pixels, t)
+        pixels = self._screen(t)
         if self._options.code:
             barcode.draw(pixels, self._index)
         if self._fault("resize", t):
-            side = self._options.size * 5 // 8
-            pixels = np.asarray(cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA))
+            height, width = (side * 5 // 8 for side in pixels.shape)
+            pixels = np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA))
         return read_only(pixels)
+
+    def _screen(self, t: float) -> Gray:
+        assert self._run is not None
+        card, device = self._card(), self._run.device
+        if card is not None and self._fault("unplug", t):
+            return card
+        if self._fault("black", t):
+            width, height = self._size
+            return np.zeros((height, width), np.uint8)
+        shown = self._exposure(self._run.exposure_at(t))
+        if device is not None:
+            return device.finish(shown, t, self._held(t), self._index)
+        pixels = shown.copy()
+        self._burn(pixels, t)
+        return pixels
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        """Width and height of the video."""
+        assert self._run is not None
+        device, side = self._run.device, self._options.size
+        return (device.width, device.height) if device else (side, side)
+
+    def _card(self) -> Gray | None:
+        """What the grabber shows without a signal, if it shows anything."""
+        device = self._run.device if self._run else None
+        return device.no_signal(self._index) if device else None
+
+    def _held(self, t: float) -> bool:
+        return self._options.hold and t % (XRAY_S + HOLD_S) >= XRAY_S
 
     def _burn(self, pixels: Gray, t: float) -> None:
         """The C-arm's own text: what it is, a running clock, the hold mark."""
         scale, size = pixels.shape[0] / 1024, pixels.shape[0]
         clock = f"{int(t) // 60:02d}:{int(t) % 60:02d}.{int(t * 10) % 10}"
-        held = self._options.hold and t % (XRAY_S + HOLD_S) >= XRAY_S
         lines = [("SIMULATED", 24, 40), (clock, 24, 76)]
-        if held:
+        if self._held(t):
             lines.append(("LIH", size - round(90 * scale), 40))
         for text, x, y in lines:
             at = (x if x > 24 else round(24 * scale), round(y * scale))
