@@ -25,8 +25,8 @@ from orapp.engines.trust import find_model, load_manifest
 from orapp.errors import OrappError
 from orapp.frames import AiState, Gray
 from orapp.live import LiveSession
-from orapp.segment import shrink
 from orapp.settings import SiteProfile, load_profile
+from orapp.shrink import shrink
 from orapp.sources import Source, open_source
 from orapp.sources.coded import CodedSource
 
