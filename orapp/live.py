@@ -22,6 +22,7 @@ from orapp.overlay import NO_VIEW_AFTER_S, OverlayRules, SceneStart, ViewWatch
 from orapp.record import Recorder, RecordingStatus
 from orapp.session import session_head
 from orapp.settings import SiteProfile
+from orapp.site import FitWatch
 from orapp.sources import Source
 from orapp.sources.calibrated import CalibratedSource
 from orapp.worker import SegmentationProcess, WorkerLimits
@@ -69,6 +70,8 @@ class LiveSession:
         if self._profile.picture is not None:
             source = CalibratedSource(source, self._profile.picture)
         self._source, self._engine = source, engine
+        self._fit = self._new_fit()
+        self._doubt = ""
         self._scene = SceneStart()
         self._view = ViewWatch()
         self._view_lock = threading.Lock()
@@ -88,7 +91,10 @@ class LiveSession:
         watchers = [self.worker.offer, self.frames.put, self._record]
         if self.rules.mode == "live":  # paired outlines ask for no scene
             watchers.insert(1, self._scene.see)
-        self.grabber = FrameGrabber(source, watchers, self.events, on_signal=news)
+        if self._fit is not None:
+            watchers.append(self._check_fit)
+        self._news = news
+        self.grabber = FrameGrabber(source, watchers, self.events, on_signal=self._signalled)
         self._running = ExitStack()
         self._started_ns = self._stopped_ns = 0
 
@@ -152,6 +158,20 @@ class LiveSession:
     def ended(self) -> bool:
         """True if the source was finite and is through."""
         return self.grabber.ended
+
+    @property
+    def site_doubt(self) -> str:
+        """Why the video does not look like that of the profile's device; empty if it does.
+
+        Until a person says that it is right, nothing may be outlined.
+        """
+        return self._doubt
+
+    def confirm_site(self) -> None:
+        """A person says that the profile is to be used although the video looks different."""
+        if self._doubt:
+            self.events.add("site", f"used although {self._doubt}, by a person's word")
+            self._doubt = ""
 
     @property
     def is_recorded(self) -> bool:
@@ -250,7 +270,7 @@ class LiveSession:
             "max_outline_age_ms": self.rules.max_outline_age_ms,
         }
         report["source"] = self._describe_source()
-        report["profile"] = self._profile.told()
+        report["profile"] = self._profile.told() | {"doubt": self._doubt}
         report["recording"] = self._describe_recording()
         return report
 
@@ -289,6 +309,28 @@ class LiveSession:
         for recorder in self._ending:
             recorder.stop(why)
         self._ending.clear()
+
+    def _new_fit(self) -> FitWatch | None:
+        picture = self._profile.picture
+        return None if picture is None else FitWatch(picture)
+
+    def _signalled(self) -> None:
+        """Another device may come back: it is looked at anew."""
+        if self._fit is not None and self.grabber.signal is Signal.LOST:
+            self._fit = self._new_fit()
+        self._news()
+
+    def _check_fit(self, frame: Frame) -> None:
+        if self._fit is None or frame.repeat or frame.signal is not Signal.XRAY_ON:
+            return
+        said = self._fit.see(frame.sent)
+        if said is None:
+            return
+        self._doubt = said
+        name = self._profile.name
+        self.events.add("site", f"{said}: is this '{name}'?" if said else f"fits '{name}'")
+        if said:
+            self._news()
 
     def _record(self, frame: Frame) -> None:
         if self._recorder is not None:

@@ -116,6 +116,7 @@ def show(qtbot, bright_model):
             rules=rules,
             on_news=window.wake.ring,
             recording_limits=recording_limits,
+            profile=profile,
         )
         made.append((window, session))
         window.show()

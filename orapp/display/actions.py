@@ -123,7 +123,7 @@ class Actions:
         look, shelf = self._window.look, self._window.shelf
         on = {
             HELD: self.hidden_while_held,
-            "toggle_outline": self.hidden,
+            "toggle_outline": self.hidden or self.doubts,
             "store_reference": shelf.has(Kind.STORED),
             "freeze": shelf.has(Kind.FROZEN),
             "measures": self._window.measuring.on,
@@ -137,11 +137,24 @@ class Actions:
         }
         return [action for action, is_on in on.items() if is_on]
 
+    @property
+    def doubts(self) -> bool:
+        """Whether outlines wait for a person's word on the site profile."""
+        session = self._window.session
+        return session is not None and session.site_doubt != ""
+
     def question(self, now_ns: int) -> str:
-        """What the next press of `quit` decides; empty if nothing is asked."""
-        if now_ns >= self._asked_until_ns:
+        """What the next press of `quit`, or of the outline's key, decides; empty if nothing."""
+        if now_ns < self._asked_until_ns:
+            return say("RECORDING - quit once more to stop it and leave; it goes on by itself")
+        if not self.doubts:
             return ""
-        return say("RECORDING - quit once more to stop it and leave; it goes on by itself")
+        key = (*self._window.profile.keys.toggle_outline, "-")[0]
+        asked = say(
+            "ANOTHER C-ARM? Not the video that the site profile is for: nothing is outlined. "
+            "{key}: outline all the same"
+        )
+        return asked.format(key=key)
 
     def may_quit(self) -> bool:
         """True if the window may close; while recording only when asked twice."""
@@ -198,6 +211,11 @@ class Actions:
         self._window.repaint_all()
 
     def _toggle_outline(self) -> None:
+        session = self._window.session
+        if session is not None and self.doubts:
+            session.confirm_site()
+            self._window.repaint_all()
+            return
         self.hidden = not self.hidden
         self._window.repaint_all()
 

@@ -149,7 +149,7 @@ class SurgeonWindow(QWidget):
     @property
     def outline_hidden(self) -> bool:
         """Whether the surgeon hides the outline, by toggling or while holding a key."""
-        return self.actions_.hidden or self.actions_.hidden_while_held
+        return self.actions_.hidden or self.actions_.hidden_while_held or self.actions_.doubts
 
     def _news(self) -> None:
         """Something is in a mailbox, or a state has changed."""

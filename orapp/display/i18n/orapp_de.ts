@@ -300,6 +300,10 @@
       <translation>der Umriss ist zu unsicher zum Messen</translation>
     </message>
     <message>
+      <source>ANOTHER C-ARM? Not the video that the site profile is for: nothing is outlined. {key}: outline all the same</source>
+      <translation>ANDERER C-BOGEN? Nicht das Video, für das das Profil gemacht ist: nichts wird umrissen. {key}: trotzdem umreißen</translation>
+    </message>
+    <message>
       <source>RECORDING - quit once more to stop it and leave; it goes on by itself</source>
       <translation>AUFZEICHNUNG LÄUFT - noch einmal beenden stoppt sie und schließt; sonst läuft sie weiter</translation>
     </message>
@@ -432,6 +436,10 @@
       <translation>kein Ausgangswert gesetzt</translation>
     </message>
     <message>
+      <source>area {area} {unit}²</source>
+      <translation>Fläche {area} {unit}²</translation>
+    </message>
+    <message>
       <source>POINTS CORRECTED BY HAND</source>
       <translation>PUNKTE VON HAND KORRIGIERT</translation>
     </message>
@@ -448,20 +456,16 @@
       <translation>kein Umriss zum Messen auf diesem Bild</translation>
     </message>
     <message>
-      <source>wedge {angle}°</source>
-      <translation>Keil {angle}°</translation>
-    </message>
-    <message>
       <source>lost {lost} % against its own highest end, {grade}</source>
       <translation>Verlust {lost} % gegen die eigene höchste Kante, {grade}</translation>
     </message>
     <message>
-      <source>one of {count} outlines is measured</source>
-      <translation>einer von {count} Umrissen wird gemessen</translation>
+      <source>wedge {angle}°</source>
+      <translation>Keil {angle}°</translation>
     </message>
     <message>
-      <source>area {area} {unit}²</source>
-      <translation>Fläche {area} {unit}²</translation>
+      <source>one of {count} outlines is measured</source>
+      <translation>einer von {count} Umrissen wird gemessen</translation>
     </message>
     <message>
       <source>REPLAY AT ITS END</source>
@@ -620,6 +624,10 @@
       <translation>keine Wirbelsäule erkannt: kein Umriss</translation>
     </message>
     <message>
+      <source>RECORDED: {state}</source>
+      <translation>AUFGEZEICHNET: {state}</translation>
+    </message>
+    <message>
       <source>AI off: {why}</source>
       <translation>KI aus: {why}</translation>
     </message>
@@ -654,10 +662,6 @@
     <message>
       <source>outline {age} ms</source>
       <translation>Umriss {age} ms</translation>
-    </message>
-    <message>
-      <source>RECORDED: {state}</source>
-      <translation>AUFGEZEICHNET: {state}</translation>
     </message>
     <message>
       <source>no picture yet</source>
