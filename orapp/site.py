@@ -14,6 +14,11 @@ from orapp.picture import Box, Picture
 Points = NDArray[np.float64]
 _NEWTON_STEPS = 12
 _ROWS = 64
+_TURNS = {
+    90: cv2.ROTATE_90_CLOCKWISE,
+    180: cv2.ROTATE_180,
+    270: cv2.ROTATE_90_COUNTERCLOCKWISE,
+}
 
 
 class SiteMap:
@@ -36,23 +41,20 @@ class SiteMap:
         self._corner = np.array([area.x, area.y], np.float64)
         turned = picture.rotate % 180 == 90
         self.size = (area.width, area.height) if turned else (area.height, area.width)
-        levels = (np.arange(256) - picture.black) * 255.0 / (picture.white - picture.black)
-        levels = np.clip(np.round(levels), 0, 255).astype(np.uint8)
-        self._levels = 255 - levels if picture.inverted else levels
 
     @cached_property
-    def _maps(self) -> tuple[NDArray[np.int16], NDArray[np.uint16]]:
-        """OpenCV's fixed-point maps; made a few rows at a time, which bounds the memory."""
+    def _maps(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Where each pixel lies in the raw frame; made a few rows at a time, to bound the memory.
+
+        In float32: as measured, OpenCV takes half the time of that for its fixed-point maps.
+        """
         height, width = self.size
-        whole = np.empty((height, width, 2), np.int16)
-        parts = np.empty((height, width), np.uint16)
+        maps = np.empty((2, height, width), np.float32)
         for top in range(0, height, _ROWS):
             down, right = np.mgrid[top : min(top + _ROWS, height), :width].astype(np.float64)
             raw = self.to_raw(np.stack([right.ravel(), down.ravel()], axis=1))
-            x, y = (raw[:, k].reshape(down.shape).astype(np.float32) for k in (0, 1))
-            at = slice(top, top + len(down))
-            whole[at], parts[at] = cv2.convertMaps(x, y, cv2.CV_16SC2)
-        return whole, parts
+            maps[:, top : top + len(down)] = raw.T.reshape(2, *down.shape)
+        return maps[0], maps[1]
 
     def fits(self, size: tuple[int, ...]) -> bool:
         """Whether raw frames of this size (H, W) are what it was made for."""
@@ -77,14 +79,26 @@ class SiteMap:
         self.check_size(raw.shape)
         if self.picture.distortion is not None:
             seen = cv2.remap(raw, *self._maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-            return read_only(np.asarray(self._grey(np.asarray(seen, np.uint8)), np.uint8))
+            return read_only(self._grey(np.asarray(seen, np.uint8)))
         area = self.picture.area
-        seen = self._grey(raw[area.y : area.y + area.height, area.x : area.x + area.width])
-        seen = np.rot90(seen, -self.picture.rotate // 90)
-        return read_only(np.array(seen[:, ::-1] if self.picture.mirror else seen, order="C"))
+        crop = raw[area.y : area.y + area.height, area.x : area.x + area.width]
+        seen = self._grey(crop)
+        if self.picture.rotate:
+            seen = np.asarray(cv2.rotate(seen, _TURNS[self.picture.rotate]), np.uint8)
+        if self.picture.mirror:
+            seen = np.asarray(cv2.flip(seen, 1), np.uint8)
+        return read_only(np.array(seen) if np.shares_memory(seen, raw) else seen)
 
     def _grey(self, pixels: Gray) -> Gray:
-        return np.asarray(cv2.LUT(pixels, self._levels), np.uint8)
+        """Grey range and polarity: one vector operation, which rounds and stops at both ends."""
+        picture = self.picture
+        if (picture.black, picture.white, picture.inverted) == (0, 255, False):
+            return pixels
+        stretch = 255 / (picture.white - picture.black)
+        zero = -picture.black * stretch
+        if picture.inverted:
+            stretch, zero = -stretch, 255 - zero
+        return np.asarray(cv2.addWeighted(pixels, stretch, pixels, 0, zero), np.uint8)
 
     def to_raw(self, points: NDArray[np.floating]) -> Points:
         """Points (N, 2) of the calibrated picture in the raw frame."""

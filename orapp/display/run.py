@@ -77,7 +77,9 @@ def run_live(
     Raises:
         OrappError: the source or the model can't be opened.
     """
-    cv2.setNumThreads(1)  # the engine needs the cores more, and a picture is small
+    picture = options.profile.picture
+    if picture is None or picture.distortion is None:
+        cv2.setNumThreads(1)  # the engine needs the cores more, and a picture is small
     application = application_for(headless=options.headless)
     translator = use_language(application, options.profile.screen.language)
     window = SurgeonWindow(
