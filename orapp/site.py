@@ -87,7 +87,8 @@ class SiteMap:
             seen = np.asarray(cv2.rotate(seen, _TURNS[self.picture.rotate]), np.uint8)
         if self.picture.mirror:
             seen = np.asarray(cv2.flip(seen, 1), np.uint8)
-        return read_only(np.array(seen) if np.shares_memory(seen, raw) else seen)
+        own = np.array(seen) if np.shares_memory(seen, raw) else seen
+        return read_only(np.asarray(own, np.uint8))
 
     def _grey(self, pixels: Gray) -> Gray:
         """Grey range and polarity: one vector operation, which rounds and stops at both ends."""
