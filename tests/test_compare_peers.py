@@ -75,6 +75,13 @@ def test_picture_and_outline_count_when_they_are_first_shown():
     assert seen.outlined == pytest.approx(0.5, abs=0.02)
 
 
+def test_the_last_frame_of_the_clip_does_not_wait_for_an_outline():
+    bare = [shown(i, 5) for i in COUNTED]
+    seen = figures(plan(), lines(*bare, shown(59, 150, 59)), Ending())
+    assert seen.outline_handed is None
+    assert (seen.told, seen.outlined, seen.missed) == ("video went on; no outlines", 0, 0)
+
+
 def test_missed_frames_are_those_that_the_source_gave():
     seen = figures(plan(), lines(*[shown(i, 5, i) for i in COUNTED if i % 2]), Ending())
     assert (seen.produced, seen.missed) == (40, 20)

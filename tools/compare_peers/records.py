@@ -52,7 +52,7 @@ class Figures:
         picture_handed, picture_painted: age of each frame when it was first with the step that
             shows it, and when it was first painted: p50, p99 and max in ms; None if never.
         outline_handed, outline_painted: age of each frame's outline when it was first shown, on
-            whatever frame, the same.
+            whatever frame, the same; while frames come, as the last one waits for its outline.
         oldest_outline_ms: the oldest that was painted; None if there was none.
         outlined: share of the time during which an outline was on the picture.
         unsaid: frames that were shown with another frame's outline, without a word.
@@ -111,7 +111,8 @@ def figures(plan: Plan, lines: Sequence[dict[str, Any]], ending: Ending) -> Figu
     first: dict[int, Shown] = {}
     for shown in run.shown:
         first.setdefault(shown.index, shown)
-    outlined = [s for s in run.shown if s.outline_of is not None]
+    shown_till_the_end = [s for s in run.shown if s.at_s < plan.seconds]
+    outlined = [s for s in shown_till_the_end if s.outline_of is not None]
     new: dict[int | None, Shown] = {}
     for shown in outlined:
         new.setdefault(shown.outline_of, shown)
@@ -192,16 +193,16 @@ def _ms(then_ns: int | None, from_ns: int | None) -> float | None:
 
 
 def _outlined_share(run: Run) -> float:
-    """Of the time from the first painting to the end; a dead program shows none."""
-    if not run.shown:
+    """Of the time that counts, from the first painting on; a dead program shows none."""
+    shown = [s for s in run.shown if s.at_s < run.plan.seconds]
+    if not shown:
         return 0.0
-    until_s = max(run.shown[-1].at_s, 0.0 if run.ending.died else run.plan.seconds)
-    ends = [*(s.at_s for s in run.shown[1:]), until_s]
-    with_one = sum(
-        end - s.at_s for s, end in zip(run.shown, ends, strict=True) if s.outline_of is not None
+    last_s = shown[-1].at_s if run.ending.died else run.plan.seconds
+    ends = [*(s.at_s for s in shown[1:]), last_s]
+    outlined_s = sum(
+        e - s.at_s for s, e in zip(shown, ends, strict=True) if s.outline_of is not None
     )
-    whole_s = max(until_s, run.plan.seconds) - run.shown[0].at_s
-    return round(with_one / whole_s, 3)
+    return round(outlined_s / (run.plan.seconds - shown[0].at_s), 3)
 
 
 def _longest(run: Run, at_s: Sequence[float]) -> tuple[float, float]:
