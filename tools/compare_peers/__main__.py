@@ -8,6 +8,7 @@ as a process of its own, and skipped with a word where that is not possible.
 
 import argparse
 import json
+import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -152,9 +153,11 @@ def _write(
 ) -> None:
     command = shlex.join(["python", "-m", "tools.compare_peers", *sys.argv[1:]])
     machine = describe_machine()
+    busy = f"nice {os.nice(0)}, load average at the end {os.getloadavg()[0]:.1f}"
     report = {
         "command": command,
         "machine": machine,
+        "busy": busy,
         "packages": {p.name: list(p.packages) for p in peers},
         "skipped": list(skipped),
         "results": [asdict(result) for result in results],
@@ -162,7 +165,7 @@ def _write(
     }
     text = json.dumps(report, indent=1) + "\n"
     replace_file(out / f"{NAME}.json", lambda part: _text(part, text))
-    page = _page(command, machine, results, skipped, peers)
+    page = _page(command, busy, machine, results, skipped, peers)
     replace_file(out / f"{NAME}.md", lambda part: _text(part, page))
 
 
@@ -172,6 +175,7 @@ def _text(path: Path, text: str) -> None:
 
 def _page(
     command: str,
+    busy: str,
     machine: dict[str, Any],
     results: Sequence[Result],
     skipped: Sequence[str],
@@ -184,7 +188,7 @@ def _page(
     lines = [
         "# orapp and its peers, measured",
         f"`{command}`",
-        f"{about}; {', '.join(packages)}.",
+        f"{about}; {', '.join(packages)}; {busy}.",
         EXPLAINED,
         "\n".join(notes),
         markdown(results).rstrip(),
