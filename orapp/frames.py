@@ -60,6 +60,7 @@ class Frame:
         signal: what the video was when this frame came.
         raw: the frame as the source sent it, (H', W') uint8, where a site profile calibrates it;
             None where `pixels` is just that.
+        content: frames with the same number, 0 or more, are the same in every pixel.
     """
 
     index: int
@@ -69,6 +70,7 @@ class Frame:
     repeat: bool = False
     signal: Signal = Signal.XRAY_ON
     raw: Gray | None = None
+    content: int = -1
 
     @property
     def sent(self) -> Gray:

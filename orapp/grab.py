@@ -58,7 +58,7 @@ class FrameGrabber:
         self._format: SourceFormat | None = None
         self._scene = SceneWatch()
         self._captured = self._repeats = self._watcher_errors = 0
-        self._exposure = -1
+        self._exposure = self._content = -1
         self._last_picture_ns = self._seen_ns = 0
         self._ended = False
         self._error: OrappError | None = None
@@ -169,7 +169,9 @@ class FrameGrabber:
         self._repeats += not look.exposure_changed
         pixels, repeat = read_only(picture.pixels), not look.exposure_changed
         raw = None if picture.raw is None else read_only(picture.raw)
-        frame = Frame(self._captured, pixels, now_ns, self._exposure, repeat, look.signal, raw)
+        self._content += look.changed
+        told = self._exposure, repeat, look.signal, raw, self._content
+        frame = Frame(self._captured, pixels, now_ns, *told)
         self._captured += 1
         return frame
 

@@ -41,10 +41,14 @@ INTERVALS_KEPT = 9
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one picture showed: whether it starts a new exposure, and what the video now is."""
+    """What one picture showed: whether it starts a new exposure, and what the video now is.
+
+    `changed` is False if not one pixel differs from the picture before.
+    """
 
     exposure_changed: bool
     signal: Signal
+    changed: bool = True
 
 
 class SceneWatch:
@@ -76,12 +80,13 @@ class SceneWatch:
             if self._exposure is not None:
                 self._intervals.append(now_ns - self._exposed_ns)
             self._exposure, self._exposed_ns = pixels, now_ns
-        if new or _changed_pixels(self._previous, pixels):
+        changed = new or _changed_pixels(self._previous, pixels) > 0
+        if changed:
             self._changed_ns = now_ns
         if new:
             self._note_uniform(pixels, now_ns)
         self._previous = pixels
-        return Look(new, self._signal(now_ns))
+        return Look(new, self._signal(now_ns), changed)
 
     def _signal(self, now_ns: int) -> Signal:
         if self._is_black(now_ns):

@@ -222,7 +222,9 @@ def test_an_unreadable_profile_stops_it_before_anything_is_written(tmp_path):
         check=False,
     )
     assert done.returncode == 2
-    assert done.stderr.startswith("orapp: the profile 'room.toml' is wrong at export.blank.0")
+    assert done.stderr.startswith(
+        "orapp: the profile 'room.toml' is wrong at line 2, export.blank.0"
+    )
     assert not (tmp_path / "out").exists()
 
 

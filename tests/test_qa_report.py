@@ -193,4 +193,4 @@ def test_a_wrong_profile_is_told_before_the_work(compared, tmp_path):
     room.write_text("[export]\nblank = [{x = 0, y = 0, width = 0, height = 1}]\n")
     done = qa("run", compared.parent, "--out", tmp_path / "out", "--profile", room)
     assert done.returncode == 2
-    assert "wrong at export.blank.0.width" in done.stderr
+    assert "wrong at line 2, export.blank.0.width" in done.stderr

@@ -15,6 +15,14 @@ _DIM = QColor(70, 78, 86)
 _SHADE = QColor(0, 0, 0, 170)
 
 
+def freshness_box(room: QRect) -> QRect:
+    """Where the marks are."""
+    unit = max(room.height() / 120, 4.0)
+    left = room.width() - (FRESH_MARKS + 1) * unit * 1.6
+    wide = FRESH_MARKS * unit * 1.6
+    return QRectF(left, room.height() - 2.5 * unit, wide, unit).toAlignedRect()
+
+
 def paint_freshness(painter: QPainter, room: QRect, index: int) -> None:
     """A row of marks of which one is lit; it moves with every frame and only then."""
     unit = max(room.height() / 120, 4.0)

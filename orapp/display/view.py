@@ -45,10 +45,22 @@ class PictureView(QWidget):
 
     def present(self, frame: Frame | None, overlay: Overlay | None, words: Words) -> bool:
         """Paints now; False if nothing could be painted (the window is hidden)."""
+        before, old = self.painted, self._drawn()
         self.frame, self.overlay, self.words = frame, overlay, words
-        before = self.painted
-        self.repaint()
+        if old is not None and old == self._drawn():
+            self.repaint(marks.freshness_box(self.rect()))  # a held picture: only that has moved
+        else:
+            self.repaint()
         return self.painted > before
+
+    def _drawn(self) -> tuple[object, ...] | None:
+        """What is painted, but for the marks; None if no two paintings are sure to be the same."""
+        frame, overlay, words = self.frame, self.overlay, self.words
+        if frame is None or frame.content < 0 or words is None or self.points is not None:
+            return None
+        outlines = None if overlay is None else (id(overlay.outlines), overlay.style)
+        banner = words.banner, words.banner_tone, words.veil, words.veil_note
+        return frame.content, outlines, banner, self.look, self.label, id(self._heat)
 
     def warm(self, heat: Gray | None) -> None:
         """Lays a map, (h, w) uint8, over the picture as colour from now on; None is none."""
@@ -92,8 +104,9 @@ class PictureView(QWidget):
         y = box.y() + (seen[:, 1] + 0.5) * box.height() / height
         return [QPointF(u, v) for u, v in zip(x.tolist(), y.tolist(), strict=True)]
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002, N802
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         """Qt's call: picture, outline, marks, words."""
+        only_marks = marks.freshness_box(self.rect()).contains(event.rect())
         painter = QPainter(self)
         self._paint_margins(painter)
         if self.frame is not None:
@@ -103,11 +116,12 @@ class PictureView(QWidget):
                 self._paint_outlines(painter, self.overlay)
             if self.points is not None:
                 marks.paint_points(painter, self._to_widget(self.points), self._line_width())
-            marks.paint_look(painter, self.rect(), self.look, say)
+            if not only_marks:
+                marks.paint_look(painter, self.rect(), self.look, say)
             painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
             if self._live:
                 marks.paint_freshness(painter, self.rect(), self.frame.index)
-        if self.words is not None and self._live:
+        if self.words is not None and self._live and not only_marks:
             marks.paint_words(painter, self.rect(), self.words)
         painter.end()
         self.painted += 1
@@ -132,7 +146,8 @@ class PictureView(QWidget):
         ratio = self.devicePixelRatioF()
         size = (max(round(box.width() * ratio), 1), max(round(box.height() * ratio), 1))
         veiled = bool(self._live and self.words and self.words.veil)
-        key = (frame.index, size, veiled, self.look)
+        shown = (frame.content,) if frame.content >= 0 else (frame.index, 0)
+        key = (shown, size, veiled, self.look)
         if key != self._scaled:
             self._scaled = key
             grey = fit(frame.pixels, size, self.look, veiled=veiled)
