@@ -1,0 +1,110 @@
+"""Looks at the X server's screen, whoever painted it, and says what can be seen there."""
+
+import time
+import zlib
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtGui import QColor, QGuiApplication, QImage
+
+from orapp.display import theme
+
+Pixels = NDArray[np.uint8]
+SCREEN = (1920, 1080)
+NEAR = 30
+"""Grey levels that a colour may be off; anti-aliasing makes its edges so."""
+BANNER_SHARE = 0.5
+OUTLINE_SHARE = 2e-4
+VEIL_LEVEL = 26.0
+VEIL_TEXT_SHARE = 0.004
+FAULT_SHARE = 5e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at the window showed.
+
+    Attributes:
+        time, until: wall time before and after the grab, s.
+        banner: the band on top of the live picture has the banner's colour.
+        veil: words over a darkened picture.
+        outline: share of the live picture that has the outline's colour.
+        fault: the top strip shows red.
+        mark: of the picture's middle; another picture has another one.
+        code: number in the picture's bar code; None if there is none to be read.
+        pixels: (H, W, 4) uint8, blue green red x, of the window.
+        settling: the window has just been resized, covered or hidden: it can't be judged.
+    """
+
+    time: float
+    until: float
+    banner: bool
+    veil: bool
+    outline: float
+    fault: bool
+    mark: int
+    code: int | None
+    pixels: Pixels
+    settling: bool = False
+
+    @property
+    def outlined(self) -> bool:
+        """Whether an outline is on the picture."""
+        return self.outline > OUTLINE_SHARE
+
+
+def grab(size: tuple[int, int] = SCREEN) -> Pixels:
+    """(H, W, 4) uint8: the screen's upper left part of this size (w, h)."""
+    screen = QGuiApplication.primaryScreen()
+    image = screen.grabWindow(0, 0, 0, *size).toImage().convertToFormat(QImage.Format.Format_RGB32)
+    rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), -1, 4)
+    return rows[:, : image.width()].copy()
+
+
+def look(size: tuple[int, int] = SCREEN, *, settling: bool = False) -> Look:
+    """Looks at a window of this size (w, h) in the screen's corner."""
+    begin = time.time()
+    pixels = grab(size)
+    return replace(seen(pixels), time=begin, until=time.time(), settling=settling)
+
+
+def seen(pixels: Pixels) -> Look:
+    """What a window's pixels show."""
+    view = live_view(pixels)
+    height, width = view.shape[:2]
+    band = view[height // 100 : height // 24, width // 50 : -width // 50]
+    veil = view[round(height * 0.43) : round(height * 0.58)]
+    edges = np.concatenate([veil[:, : width // 20], veil[:, -width // 20 :]], axis=1)
+    middle = veil[:, width // 3 : -width // 3]
+    dark = max(float(np.median(edges[..., :3])), float(np.median(middle[..., :3]))) < VEIL_LEVEL
+    words = _share(veil, theme.TEXT) > VEIL_TEXT_SHARE
+    strip = pixels[: round(pixels.shape[0] * 0.07), : pixels.shape[1] // 2]
+    core = view[height // 4 : -height // 4 : 3, width // 4 : -width // 4 : 3, 0]
+    return Look(
+        time=0.0,
+        until=0.0,
+        banner=_share(band, theme.CARE) > BANNER_SHARE,
+        veil=dark and words,
+        outline=_share(view[height // 16 : -height // 12], theme.OUTLINE),
+        fault=_share(strip, theme.FAULT) > FAULT_SHARE,
+        mark=zlib.crc32(np.ascontiguousarray(core)),
+        code=None,
+        pixels=pixels,
+    )
+
+
+def live_view(pixels: Pixels) -> Pixels:
+    """The part of the window's pixels where the live picture is, by the window's own layout."""
+    height, width = pixels.shape[:2]
+    share = min(max(0.8 * height / width, 0.5), 0.64)
+    return pixels[round(height * 0.113) : round(height * 0.913), : round(width * share) - 4]
+
+
+def _share(pixels: Pixels, colour: QColor) -> float:
+    wanted = np.array([colour.blue(), colour.green(), colour.red()], int)
+    low = np.append(np.clip(wanted - NEAR, 0, 255), 0).astype(np.uint8)
+    high = np.append(np.clip(wanted + NEAR, 0, 255), 255).astype(np.uint8)
+    inside = cv2.inRange(np.ascontiguousarray(pixels), low, high)
+    return float(np.count_nonzero(inside)) / inside.size
