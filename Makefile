@@ -5,7 +5,9 @@ export PYTHON
 BIN := .venv/bin
 RUN := build/run
 
-.PHONY: run test check screenshot screenshots clean
+MINUTES ?= 10
+
+.PHONY: run test soak check screenshot screenshots clean
 
 run: .venv/run.stamp
 	@mkdir -p $(RUN)
@@ -20,6 +22,12 @@ run: .venv/run.stamp
 
 test: check
 	xvfb-run -a -s "-screen 0 1920x1080x24" $(BIN)/python -m pytest
+
+# Random faults for so many minutes, judged by log, report, recordings and the window's pixels:
+# `make soak MINUTES=60 SEED=7`; the record is written to build/soak.
+soak: .venv/test.stamp
+	xvfb-run -a -s "-screen 0 1920x1080x24" $(BIN)/python -m tools.soak --minutes $(MINUTES) \
+	  $(if $(SEED),--seed $(SEED)) --out build/soak
 
 check: .venv/test.stamp
 	$(BIN)/ruff check .

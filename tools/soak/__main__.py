@@ -20,7 +20,12 @@ SHORTEST_S = 20.0
 
 
 def soak(
-    minutes: float, seed: int, folder: Path | None = None, command: tuple[str, ...] = ()
+    minutes: float,
+    seed: int,
+    folder: Path | None = None,
+    *,
+    first: int = 0,
+    command: tuple[str, ...] = (),
 ) -> Record:
     """Runs the program again and again for so long; returns what was found.
 
@@ -28,10 +33,11 @@ def soak(
         minutes: of all runs together.
         seed: chooses the faults.
         folder: for pictures of breaches and the record; None keeps none.
+        first: number of the first run, to see again what one of the seed's runs has found.
         command: what is run in place of `orapp --verbose live`; for tests.
     """
     record, machine, server = Record(folder), MachineWatch(), XServer()
-    begin, number = time.monotonic(), 0
+    begin, number = time.monotonic(), first
     try:
         while (left_s := minutes * 60 - (time.monotonic() - begin)) > 0:
             plan = plan_run(seed, number, max(left_s - 5, SHORTEST_S))
@@ -53,6 +59,7 @@ def main() -> int:
     parser.add_argument(
         "--out", type=Path, default=Path("build/soak"), help="folder for the record"
     )
+    parser.add_argument("--first", type=int, default=0, help="begin with the run of this number")
     given = parser.parse_args()
     if not 0 < given.minutes < 10_000:
         parser.error("--minutes takes a number above 0")
@@ -67,7 +74,7 @@ def main() -> int:
         return 2
     seed = random.SystemRandom().randrange(10**6) if given.seed is None else given.seed
     begin = time.monotonic()
-    record = soak(given.minutes, seed, given.out)
+    record = soak(given.minutes, seed, given.out, first=given.first)
     print(markdown(record.as_json((time.monotonic() - begin) / 60, seed)))
     return 1 if record.breaches or not record.runs else 0
 

@@ -31,7 +31,7 @@ class Actor:
 
     Args:
         plan, program, judge, record: of the run.
-        server: for the windows; None leaves those acts out.
+        server: for the windows.
         folder: for what hogs write.
         disk: the small disk that is recorded on, if there is one.
 
@@ -47,7 +47,7 @@ class Actor:
     program: Program
     judge: Judge
     record: Record
-    server: XServer | None
+    server: XServer
     folder: Path
     disk: SmallDisk | None = None
     size: tuple[int, int] = SCREEN
@@ -62,6 +62,11 @@ class Actor:
 
     def __post_init__(self) -> None:
         self._todo = list(self.plan.acts)
+
+    def spread(self) -> None:
+        """Has the window cover the screen, which no window manager does here."""
+        if window := self._window():
+            self._place(window, SCREEN)
 
     def start(self, now: float) -> None:
         """The engine is ready for the first time: the acts' clock starts."""
@@ -167,16 +172,15 @@ class Actor:
         self._count("disk filled at once")
 
     def _window(self) -> int:
-        return self.server.find("orapp") if self.server is not None else 0
+        return self.server.find(self.program.pid)
 
     def _resize(self, act: Act, now: float) -> None:
-        if (window := self._window()) and self.server is not None:
+        if window := self._window():
             self._place(window, (act.detail[0], act.detail[1]))
             self._later.append((now + act.for_s, lambda: self._place(window, SCREEN)))
             self._count("window resized")
 
     def _place(self, window: int, size: tuple[int, int]) -> None:
-        assert self.server is not None
         self.server.place(window, 0, 0, *size)
         self.size = size
         self._unsettle(1.0)
@@ -185,24 +189,21 @@ class Actor:
         self.unsettled_until = max(self.unsettled_until, time.time() + seconds)
 
     def _cover(self, act: Act, now: float) -> None:
-        if self.server is not None:
-            self.server.cover(*SCREEN)
-            self._unsettle(act.for_s + 1.5)
-            self._later.append((now + act.for_s, self.server.uncover))
-            self._count("window covered")
+        self.server.cover(*SCREEN)
+        self._unsettle(act.for_s + 1.5)
+        self._later.append((now + act.for_s, self.server.uncover))
+        self._count("window covered")
 
     def _minimise(self, act: Act, now: float) -> None:
-        if (window := self._window()) and self.server is not None:
+        if window := self._window():
             self.server.hide(window)
             self._unsettle(act.for_s + 1.5)
             self.hidden_s += act.for_s + 1.5
-            server = self.server
-            self._later.append((now + act.for_s, lambda: server.show(window)))
+            self._later.append((now + act.for_s, lambda: self.server.show(window)))
             self._count("window taken off the screen")
 
     def close(self) -> None:
         """Ends what still goes on."""
         for hog in list(self._hogs):
             self._end_hog(hog)
-        if self.server is not None:
-            self.server.uncover()
+        self.server.uncover()

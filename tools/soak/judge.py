@@ -5,6 +5,7 @@ from collections import deque
 
 from tools.soak.history import AI, NOT_LIVE, SHOWN, SIGNALS, Allowed, Expected, States
 from tools.soak.machine import MachineWatch
+from tools.soak.outlines import Seen, seen_outline
 from tools.soak.plan import Plan
 from tools.soak.program import Line
 from tools.soak.record import Record
@@ -15,9 +16,14 @@ SAID_S = 0.25
 PAINT_S = 0.1
 """What is in the log is on the screen so soon."""
 SETTLE_S = 0.4
-BACK_S = 30.0
+BACK, BACK_S = "the engine is ready again", 30.0
 """So soon a new engine is ready: the longest back-off and the model's loading, with room."""
+STOPPED_S = 20.0
+"""So long the banner says that a recording has stopped; then the line under the strip does."""
 OUTLINE_S = 8.0
+AGE_S = 0.25
+"""A picture on the screen is not older, but for one frame's time."""
+MOST_OUTLINES = 600
 LOG_LAG_S = 0.6
 """A look is judged so much later, when the log of its time has surely come."""
 NOISE = re.compile(r"resource_tracker|warnings\.warn")
@@ -37,6 +43,9 @@ class Judge:
         fault: what was last done to the program.
         recording_stopped: since when the log says that a recording has failed; 0 if never.
         expected: what has to be said yet.
+        numbers: of pictures that were seen while X-ray was on, with the wall time and how long
+            the program got no core just before.
+        outlines: that were seen, beside their numbers.
         may_be_noisy: the program was killed: what Python says about it is no breach.
     """
 
@@ -54,6 +63,8 @@ class Judge:
         self._before: Look | None = None
         self._changed = self._outline_missing_s = 0.0
         self._code_high = -1
+        self.numbers: list[tuple[int, float, float]] = []
+        self.outlines: list[Seen] = []
 
     def check(self, name: str) -> None:
         """Counts one check."""
@@ -106,15 +117,14 @@ class Judge:
             a.pattern.match(line.text) and a.begin <= line.time + 0.002 and line.time <= a.end
             for a in self._allowed
         ):
-            waited = self._machine.waited(line.time - 0.5, line.time)
+            waited = self._machine.engine_waited(line.time - 0.5, line.time)
             if waited > 0.1:
                 self._record.excuse(self._plan, line.text, waited)
             else:
                 self.breach("C2", f"without a cause: {line.text}", line.time)
-        if not any(wanted.contract == "C2 back" for wanted in self.expected):
+        if not any(wanted.what == BACK for wanted in self.expected):
             ready = re.compile("AI (ready|late)")
-            told = "the engine is ready again"
-            back = Expected("C2 back", told, "ai", ready, line.time, BACK_S)
+            back = Expected("C2", BACK, "ai", ready, line.time, BACK_S)
             back.times = self._record.back_s.append
             self.expect(back)
 
@@ -162,9 +172,10 @@ class Judge:
         self._judge_banner(look, waited, end)
         self._judge_veil(look, signals)
         self._judge_outline(look, waited, end)
-        self._judge_change(look, before, waited, end)
+        self._judge_change(look, before, end)
         self._judge_return(look, before, signals)
         self._judge_code(look)
+        self._keep(look, waited, end)
 
     def _wants(self, contract: str, what: str, holds: bool, look: Look) -> None:
         self.check(f"pixels: {what}")
@@ -179,10 +190,10 @@ class Judge:
         calm = self.ai.between(look.time - SETTLE_S - waited, end) <= {"AI ready", "AI starting"}
         if not calm:
             return
-        stopped = self.recording_stopped
-        if not stopped:
+        since = look.time - self.recording_stopped
+        if not self.recording_stopped or since > STOPPED_S + 1 + waited:
             self._wants("C4", "no banner while all is well", not look.banner, look)
-        elif look.time - stopped > SETTLE_S + waited:
+        elif SETTLE_S + waited < since < STOPPED_S - 1:
             self._wants("C5", "the banner after a recording has stopped", look.banner, look)
 
     def _judge_veil(self, look: Look, signals: set[str]) -> None:
@@ -205,7 +216,7 @@ class Judge:
         ) == {"X-ray on"}:
             self._wants("C1", "no outline without an engine", not look.outlined, look)
 
-    def _judge_change(self, look: Look, before: Look, waited: float, end: float) -> None:
+    def _judge_change(self, look: Look, before: Look, end: float) -> None:
         """C2 and C4: while X-ray is on the picture goes on, whatever the engine does."""
         if look.mark != before.mark:
             self._changed = before.until
@@ -215,8 +226,8 @@ class Judge:
             return
         off = "AI off" in self.ai.between(look.time, end)
         what = "the picture goes on" + (" while AI is off" if off else "")
-        waited += self._machine.waited(self._changed, look.until)
-        self._wants("C2" if off else "C4", what, stood <= limit + waited, look)
+        limit += self._machine.lost_for_long(self._changed, look.until)
+        self._wants("C2" if off else "C4", what, stood <= limit, look)
 
     def _judge_return(self, look: Look, before: Look, signals: set[str]) -> None:
         """C2: outlines come back by themselves."""
@@ -232,14 +243,29 @@ class Judge:
             self._outline_missing_s = 0.0
 
     def _judge_code(self, look: Look) -> None:
-        """C1: frame numbers that are read from the pixels never go backwards."""
+        """C1: the numbers in the pictures never go backwards."""
         if look.code is None:
             return
         forward = look.code >= self._code_high
         self._wants("C1", "frame numbers never go backwards", forward, look)
         self._code_high = max(self._code_high, look.code)
 
-    def finish(self) -> None:
-        """Judges what is left; what is still expected is a breach of its own."""
+    def _keep(self, look: Look, waited: float, end: float) -> None:
+        """For the recording, which says what belongs to the picture of this number."""
+        plan = self._plan
+        if plan.record != "disk" or plan.faults or look.code is None:
+            return
+        if self.signal.between(look.time - SETTLE_S, end) == {"X-ray on"}:
+            self.numbers.append((look.code, look.until, waited))
+        seen = seen_outline(look, waited)
+        if seen is not None and len(self.outlines) < MOST_OUTLINES:
+            self.outlines.append(seen)
+
+    def finish(self, now: float) -> None:
+        """Judges what is left, and notices what was to be said by now."""
         while self._looks:
             self._judge(self._looks.popleft())
+        for wanted in self.expected:
+            if now > wanted.since + wanted.within_s + self._machine.waited(wanted.since, now):
+                self._late(wanted, now, "not until the end")
+        self.expected.clear()

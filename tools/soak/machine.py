@@ -1,6 +1,7 @@
 """Whether the machine gave the program its time: stalls, and how long its threads stood in line."""
 
 import bisect
+import os
 import threading
 import time
 from contextlib import suppress
@@ -10,6 +11,8 @@ from pathlib import Path
 import psutil
 
 BEAT_S = 0.05
+LONG_S = 0.03
+"""A thread that stands in line for longer than this in one step may cost a frame."""
 STALL_S = 0.05
 """A sleep that takes so much longer than asked is a stall."""
 
@@ -17,8 +20,8 @@ STALL_S = 0.05
 class MachineWatch:
     """Samples, in a thread of its own, how long threads waited for a core (schedstat).
 
-    Each step adds the longest wait among the program's threads, the engine's, and the X server's:
-    a picture needs all of them, one after the other. A stall of this very thread counts too: then
+    Each step adds the longest wait among a process's threads; of program and X server together,
+    since a picture needs both, one after the other. A stall of this very thread counts too: then
     the whole machine stood.
 
     Attributes:
@@ -27,7 +30,7 @@ class MachineWatch:
 
     def __init__(self) -> None:
         self.stalls: list[tuple[float, float]] = []
-        self._times, self._sums = [time.time()], [0.0]
+        self._times, self._sums, self._engine = [time.time()], [0.0], [0.0]
         self._pids: dict[str, tuple[int, ...]] = {"server": _x_server()}
         self._before: dict[tuple[str, int, str], float] = {}
         self._over = threading.Event()
@@ -39,37 +42,54 @@ class MachineWatch:
         self._pids = {**self._pids, role: pids}
 
     def waited(self, begin: float, end: float) -> float:
-        """Seconds between two wall times in which the machine gave the program no time."""
-        times, sums = self._times, self._sums
-        first = max(bisect.bisect_right(times, begin) - 1, 0)
-        last = min(bisect.bisect_left(times, end), len(sums) - 1)
-        return max(sums[last] - sums[first], 0.0)
+        """Seconds between two wall times in which program or X server stood in line for a core."""
+        return self._between(self._sums, begin, end)
 
-    def long_waits(self, begin: float, end: float, least_s: float) -> float:
-        """The same, of the steps only in which it was more than `least_s`: a frame's worth."""
-        first = max(bisect.bisect_right(self._times, begin) - 1, 0)
-        last = min(bisect.bisect_left(self._times, end), len(self._sums) - 1)
-        sums = self._sums[first : last + 1]
-        return sum(b - a for a, b in pairwise(sums) if b - a > least_s)
+    def engine_waited(self, begin: float, end: float) -> float:
+        """The same of the engine, or of the program that listens to it."""
+        return max(self._between(self._engine, begin, end), self.waited(begin, end))
+
+    def lost_for_long(self, begin: float, end: float) -> float:
+        """Seconds in which frames may have been lost by the machine's fault.
+
+        Of the time in line, only what took most of a step, and half of the whole at most; and all
+        of the stalls.
+        """
+        first, last = self._places(begin, end)
+        steps = pairwise(self._sums[first : last + 1])
+        in_line = sum(b - a for a, b in steps if b - a > LONG_S)
+        stalled = sum(seconds for at, seconds in self.stalls if begin <= at <= end)
+        return min(in_line, (end - begin) / 2) + stalled
 
     def stop(self) -> None:
         """Ends the thread."""
         self._over.set()
         self._thread.join()
 
+    def _places(self, begin: float, end: float) -> tuple[int, int]:
+        first = max(bisect.bisect_right(self._times, begin) - 1, 0)
+        return first, min(bisect.bisect_left(self._times, end), len(self._times) - 1)
+
+    def _between(self, sums: list[float], begin: float, end: float) -> float:
+        first, last = self._places(begin, end)
+        return max(sums[last] - sums[first], 0.0)
+
     def _run(self) -> None:
         while True:
             asked = time.monotonic()
             if self._over.wait(BEAT_S):
                 return
-            late = time.monotonic() - asked - BEAT_S
-            stalled = late if late > STALL_S else 0.0
+            took = time.monotonic() - asked
+            stalled = took - BEAT_S if took - BEAT_S > STALL_S else 0.0
             if stalled:
-                self.stalls.append((time.time(), late))
-            self._sums.append(self._sums[-1] + self._queued() + stalled)
+                self.stalls.append((time.time(), stalled))
+            worst = self._queued()
+            shown = worst.get("program", 0.0) + worst.get("server", 0.0) + stalled
+            self._engine.append(self._engine[-1] + min(worst.get("engine", 0.0) + stalled, took))
+            self._sums.append(self._sums[-1] + min(shown, took))
             self._times.append(time.time())
 
-    def _queued(self) -> float:
+    def _queued(self) -> dict[str, float]:
         """By how much the waits have grown since the last look: the worst thread of each role."""
         now: dict[tuple[str, int, str], float] = {}
         for role, pids in self._pids.items():
@@ -81,7 +101,7 @@ class MachineWatch:
             grown = waited - self._before.get(key, waited)
             worst[key[0]] = max(worst.get(key[0], 0.0), grown)
         self._before = now
-        return sum(worst.values())
+        return worst
 
 
 def _waits(pid: int) -> list[tuple[str, float]]:
@@ -95,7 +115,14 @@ def _waits(pid: int) -> list[tuple[str, float]]:
 
 
 def _x_server() -> tuple[int, ...]:
-    return tuple(p.pid for p in psutil.process_iter() if p.name() in ("Xvfb", "Xorg"))
+    """The server of our own display."""
+    display = ":" + os.environ.get("DISPLAY", "").rpartition(":")[2].partition(".")[0]
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.name() in ("Xvfb", "Xorg") and display in process.cmdline():
+                found.append(process.pid)
+    return tuple(found)
 
 
 def sizes(pid: int) -> dict[str, float]:

@@ -85,6 +85,7 @@ class Plan:
         if self.video:
             options["video"] = self.video
         uri = "simulated:?" + "&".join(f"{name}={value:g}" for name, value in options.items())
+        uri += "&code=on"
         if self.faults:
             uri += "&fault=" + ",".join(f"{k}@{a:g}s-{b:g}s" for k, a, b in self.faults)
         return uri
@@ -146,12 +147,13 @@ def _theme(theme: str, chance: random.Random, seconds: float) -> dict:
         "window": lambda: {"acts": _acts(chance, seconds, WINDOW_ACTS)},
         "mixture": lambda: {
             "faults": _faults(chance, seconds),
-            "acts": _acts(chance, seconds, ("kill", "stop", *WINDOW_ACTS)),
+            "acts": _acts(chance, seconds, ("kill", "kill", "stop", "stop", *WINDOW_ACTS)),
             "mode": mode,
             "record": chance.choice(("", "disk")) if seconds < LONG_S else "",
         },
     }[theme]()
-    return {"end": end} | made
+    record = "disk" if not made.get("faults") and chance.random() < 0.4 else ""
+    return {"end": end, "record": record} | made
 
 
 def _acts(chance: random.Random, seconds: float, kinds: tuple[str, ...]) -> list[Act]:
@@ -174,12 +176,14 @@ def _fill(chance: random.Random, seconds: float) -> list[Act]:
 
 
 def _hogs(chance: random.Random, seconds: float) -> list[Act]:
+    """In every minute each kind with some luck."""
     acts = []
-    for kind in HOGS:
-        if chance.random() < 0.3:
-            at_s = chance.uniform(1, max(seconds - 12, 2))
-            count = chance.randint(1, 2) if kind == "cpu" else 1
-            acts.append(Act(kind, round(at_s, 2), round(chance.uniform(3, 7), 2), (count,)))
+    for begin in range(0, max(int(seconds) - 20, 1), 60):
+        for kind in HOGS:
+            if chance.random() < 0.3:
+                at_s = begin + chance.uniform(1, min(max(seconds - begin - 12, 2), 50))
+                count = chance.randint(1, 2) if kind == "cpu" else 1
+                acts.append(Act(kind, round(at_s, 2), round(chance.uniform(3, 7), 2), (count,)))
     return acts
 
 

@@ -14,7 +14,7 @@ from orapp.machine import describe_machine
 from tools.soak.plan import Plan
 from tools.soak.screen import Pixels
 
-MOST_BREACHES = 200
+MOST_BREACHES, MOST_ALIKE = 200, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ class Record:
     off_ms: list[float] = field(default_factory=list)
     back_s: list[float] = field(default_factory=list)
     lost_ms: list[float] = field(default_factory=list)
+    age_ms: list[float] = field(default_factory=list)
 
     def breach(
         self,
@@ -74,7 +75,10 @@ class Record:
         log: tuple[str, ...] = (),
     ) -> None:
         """Writes one down, with its picture if there is one."""
-        if len(self.breaches) >= MOST_BREACHES:
+        same = [
+            b for b in self.breaches if (b.run, b.contract, b.what) == (plan.number, contract, what)
+        ]
+        if len(same) >= MOST_ALIKE or len(self.breaches) >= MOST_BREACHES:
             return
         name = ""
         if pixels is not None and self.folder is not None:
@@ -101,6 +105,7 @@ class Record:
             "off_ms": spread(self.off_ms),
             "back_s": spread(self.back_s),
             "lost_ms": spread(self.lost_ms),
+            "age_ms": spread(self.age_ms),
             "excused": self.excused,
             "breaches": [asdict(breach) for breach in self.breaches],
             "runs": self.runs,
@@ -149,6 +154,7 @@ def markdown(told: dict[str, Any]) -> str:
         _row("engine killed to `AI off` in the log, ms", told["off_ms"]),
         _row("engine killed to `AI ready` again, s", told["back_s"]),
         _row("recording lost by kill -9 of the program, ms", told["lost_ms"]),
+        _row("picture's age on the screen by its number, X-ray on, ms", told["age_ms"]),
         "",
         f"Frames captured {frames['captured']}, shown {frames['shown']}, "
         f"not shown {frames['dropped_before_display']} (a minimised window shows none).",

@@ -17,14 +17,16 @@ from tools.soak.ending import (
     Sample,
     judge_growth,
     judge_left_over,
+    judge_loss,
     judge_recording,
     judge_report,
     read_report,
 )
 from tools.soak.history import Expected
 from tools.soak.hogs import SmallDisk
-from tools.soak.judge import Judge
+from tools.soak.judge import AGE_S, Judge
 from tools.soak.machine import MachineWatch, sizes
+from tools.soak.outlines import ages, judge_outlines
 from tools.soak.plan import Plan
 from tools.soak.program import Program
 from tools.soak.record import Record
@@ -34,8 +36,6 @@ from tools.soak.xserver import XServer
 LOOK_EVERY_S, CLOSE_LOOK_EVERY_S = 0.16, 0.04
 SAMPLE_EVERY_S = 1.0
 START_S, END_S = 60.0, 20.0
-LONG_WAIT_S = 0.03
-"""A thread that stands in line for longer than this in one step may cost a frame."""
 FAULTS = {
     "unplug": ("signal", "no signal", 1.0, "signal is back", 3.5),
     "stall": ("signal", "no signal", 1.2, "signal is back", 1.5),
@@ -53,7 +53,7 @@ class Run:
         plan: what is done.
         machine: watches the machine.
         record: gets what is found.
-        server: for the window; None leaves the acts on it out.
+        server: for the window.
         command: what is run in place of `orapp --verbose live`; for tests.
     """
 
@@ -62,7 +62,7 @@ class Run:
         plan: Plan,
         machine: MachineWatch,
         record: Record,
-        server: XServer | None,
+        server: XServer,
         command: tuple[str, ...] = (),
     ) -> None:
         self._plan, self._machine, self._record = plan, machine, record
@@ -125,7 +125,7 @@ class Run:
                 stopped = re.compile("recording stopped: ")
                 begin = self._program.started
                 what = "the recording stops on a small disk"
-                limit = plan.seconds + 10
+                limit = plan.seconds - 2
                 self._judge.expect(Expected("C5", what, "recording", stopped, begin, limit))
 
     def _follow(self) -> None:
@@ -171,7 +171,8 @@ class Run:
             self._heard += 1
             self._judge.hear(line)
             if line.kind == "signal" and not self._first_picture and line.text == "X-ray on":
-                self._first_picture = line.time
+                self._first_picture = self._judge.first_picture = line.time
+                self._actor.spread()
                 self._expect_faults(line.time)
             if line.kind == "ai" and line.text.startswith("AI ready") and not self._actor.started:
                 self._actor.start(line.time)
@@ -224,27 +225,46 @@ class Run:
             code = program.process.returncode
         time.sleep(0.2)
         self._hear()
-        judge.finish()
+        judge.finish(time.time())
         judge.check("ends as it should")
         if code != (-signal.SIGKILL if self._killed else 0):
             judge.breach("end", f"exit code {code}", time.time())
         judge_left_over(program, judge)
         if not self._disk:  # a recording that has ended frees its threads
             judge_growth(self._program_samples, judge, "program")
-        if self._root is not None and not self._judge_recording():
-            judge.fault = "recording"
+        if self._root is not None:
+            self._judge_recording(self._root)
         report = None if self._killed else read_report(self._report, judge)
         if report is not None:
-            waits = self._machine.long_waits(program.started, time.time(), LONG_WAIT_S)
+            waits = self._machine.lost_for_long(program.started, time.time())
             judge_report(report, self._plan, judge, waits, self._actor.hidden_s)
         self._note_run(report)
 
-    def _judge_recording(self) -> bool:
-        assert self._root is not None
-        lost_ms = judge_recording(self._root, self._judge, self._machine, self._killed)
-        if lost_ms is not None:
-            self._record.lost_ms.append(lost_ms)
-        return lost_ms is not None
+    def _judge_recording(self, root: Path) -> None:
+        folder = judge_recording(root, self._judge)
+        if folder is None:
+            return
+        if self._killed is not None:
+            lost_ms = judge_loss(folder, self._judge, self._machine, *self._killed)
+            self._record.lost_ms += [] if lost_ms is None else [lost_ms]
+        self._judge_pictures(folder)
+
+    def _judge_pictures(self, folder: Path) -> None:
+        """What was on the screen, by the recording."""
+        judge, record = self._judge, self._record
+        judged, wrong = judge_outlines(folder, judge.outlines, self._plan)
+        record.checks["pixels: the outline is that of its picture"] += judged
+        for one in wrong:
+            told = f"the outline on picture {one.code} is not its own"
+            judge.breach("C1", told, one.time, one.pixels)
+        for number, age_s, waited_s in ages(folder, judge.numbers):
+            record.age_ms.append(age_s * 1e3)
+            judge.check("pixels: the picture is of now, by its number")
+            if age_s > AGE_S + 1 / self._plan.frame_rate + waited_s:
+                told = f"picture {number} was on the screen {age_s * 1e3:.0f} ms after its capture"
+                judge.breach("C2", told, time.time())
+            if age_s < 0:
+                judge.breach("C2", f"picture {number} was shown before its time", time.time())
 
     def _note_run(self, report: dict[str, Any] | None) -> None:
         plan, samples = self._plan, self._program_samples

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtGui import QColor, QGuiApplication, QImage
 
+from orapp import barcode
 from orapp.display import theme
 
 Pixels = NDArray[np.uint8]
@@ -90,7 +91,7 @@ def seen(pixels: Pixels) -> Look:
         outline=_share(view[height // 16 : -height // 12], theme.OUTLINE),
         fault=_share(strip, theme.FAULT) > FAULT_SHARE,
         mark=zlib.crc32(np.ascontiguousarray(core)),
-        code=None,
+        code=read_code(view),
         pixels=pixels,
     )
 
@@ -98,13 +99,37 @@ def seen(pixels: Pixels) -> Look:
 def live_view(pixels: Pixels) -> Pixels:
     """The part of the window's pixels where the live picture is, by the window's own layout."""
     height, width = pixels.shape[:2]
-    share = min(max(0.8 * height / width, 0.5), 0.64)
-    return pixels[round(height * 0.113) : round(height * 0.913), : round(width * share) - 4]
+    share = round(min(max(0.8 * height / width, 0.5), 0.64) * 1000) / 1000
+    top, bottom = round(height * 0.113), round(height * 0.913)
+    return pixels[top:bottom, : round((width - 6) * share)]
 
 
-def _share(pixels: Pixels, colour: QColor) -> float:
+def picture_box(view: Pixels) -> tuple[int, int, int]:
+    """Where the square picture lies in the live view: x, y, side."""
+    height, width = view.shape[:2]
+    side = min(height, width)
+    return (width - side) // 2, (height - side) // 2, side
+
+
+def read_code(view: Pixels) -> int | None:
+    """The frame number in the live view's pixels."""
+    x, y, side = picture_box(view)
+    grey = np.ascontiguousarray(view[..., 1])
+    left, top, width, height = barcode.box((side, side))
+    code = barcode.read_box(grey, (x + left, y + top, width, height))
+    if code is not None:
+        return code
+    return barcode.find(np.ascontiguousarray(grey[y + round(top) - 30 :, x + round(left) - 30 :]))
+
+
+def colour_mask(pixels: Pixels, colour: QColor) -> Pixels:
+    """(H, W) uint8: 255 where the pixels have this colour, nearly."""
     wanted = np.array([colour.blue(), colour.green(), colour.red()], int)
     low = np.append(np.clip(wanted - NEAR, 0, 255), 0).astype(np.uint8)
     high = np.append(np.clip(wanted + NEAR, 0, 255), 255).astype(np.uint8)
-    inside = cv2.inRange(np.ascontiguousarray(pixels), low, high)
-    return float(np.count_nonzero(inside)) / inside.size
+    return np.asarray(cv2.inRange(np.ascontiguousarray(pixels), low, high), np.uint8)
+
+
+def _share(pixels: Pixels, colour: QColor) -> float:
+    mask = colour_mask(pixels, colour)
+    return float(np.count_nonzero(mask)) / mask.size

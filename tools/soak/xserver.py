@@ -5,7 +5,7 @@ Without a window manager, as under xvfb-run, a program's window is a child of th
 
 import ctypes
 import ctypes.util
-from ctypes import POINTER, byref, c_char_p, c_int, c_uint, c_ulong, c_void_p
+from ctypes import POINTER, byref, c_int, c_long, c_uint, c_ulong, c_void_p
 
 
 class XServer:
@@ -26,24 +26,38 @@ class XServer:
         self._root = c_ulong(x.XDefaultRootWindow(self._display))
         self._handler = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p)(lambda *_: 0)
         x.XSetErrorHandler(self._handler)  # a window may go while we ask for it
+        x.XInternAtom.restype = c_ulong
+        self._pid = c_ulong(x.XInternAtom(self._display, b"_NET_WM_PID", 0))
         self._cover = c_ulong(0)
 
-    def find(self, title: str) -> int:
-        """The newest window of this title; 0 if there is none."""
+    def find(self, pid: int) -> int:
+        """The shown window of this process; 0 if there is none."""
         root, parent, count = c_ulong(), c_ulong(), c_uint()
         children = POINTER(c_ulong)()
         self._x.XQueryTree(
             self._display, self._root, byref(root), byref(parent), byref(children), byref(count)
         )
-        found = 0
-        for k in range(count.value):
-            name = c_char_p()
-            if self._x.XFetchName(self._display, c_ulong(children[k]), byref(name)):
-                found = children[k] if name.value == title.encode() else found
-                self._x.XFree(name)
+        mine = [children[k] for k in range(count.value) if self._owner(children[k]) == pid]
         if count.value:
             self._x.XFree(children)
-        return found
+        return mine[-1] if mine else 0
+
+    def _owner(self, window: int) -> int:
+        """Process of a window by what it says itself; 0 if it doesn't."""
+        kind, form, count, rest = c_ulong(), c_int(), c_ulong(), c_ulong()
+        value = POINTER(c_ulong)()
+        self._x.XGetWindowProperty(
+            self._display,
+            c_ulong(window),
+            self._pid,
+            *(c_long(0), c_long(1), c_int(0), c_ulong(0)),
+            *(byref(kind), byref(form), byref(count), byref(rest), byref(value)),
+        )
+        if not count.value:
+            return 0
+        pid = int(value[0])
+        self._x.XFree(value)
+        return pid
 
     def place(self, window: int, x: int, y: int, width: int, height: int) -> None:
         """Moves and resizes it."""
