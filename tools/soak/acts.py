@@ -198,7 +198,7 @@ class Actor:
         if window := self._window():
             self.server.hide(window)
             self._unsettle(act.for_s + 1.5)
-            self.hidden_s += act.for_s + 1.5
+            self.hidden_s += act.for_s + 0.5
             self._later.append((now + act.for_s, lambda: self.server.show(window)))
             self._count("window taken off the screen")
 

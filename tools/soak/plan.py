@@ -19,7 +19,7 @@ THEMES = (
 )
 RATES = ((7.5, 0, 1024), (15, 0, 1024), (15, 60, 768), (30, 0, 768), (30, 60, 512), (60, 0, 512))
 """Pulses per second, video frames per second (0: the same), side in pixels."""
-SEEDS = (1, 2, 3, 5, 7)
+SEEDS = (1, 2, 3, 6, 7, 8, 9, 10, 11, 12)
 """Of the simulated C-arm: runs whose fracture is outlined on nearly every exposure."""
 SOURCE_FAULTS = {"unplug": 2.5, "freeze": 5.5, "black": 2.0, "stall": 2.0, "resize": 4.0}
 WINDOW_ACTS = ("resize", "cover", "minimise")
@@ -164,7 +164,7 @@ def _acts(chance: random.Random, seconds: float, kinds: tuple[str, ...]) -> list
         for_s = {"stop": chance.choice((0.1, 0.6, 0.9, 2.5, 4.0))}.get(kind, 3.0)
         detail = chance.choice(SIZES) if kind == "resize" else ()
         acts.append(Act(kind, round(at_s, 2), for_s, detail))
-        at_s += chance.uniform(7, 13)
+        at_s += chance.uniform(6, 10)
     return acts
 
 

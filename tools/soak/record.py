@@ -138,34 +138,46 @@ def spread(values: list[float]) -> dict[str, float]:
 def markdown(told: dict[str, Any]) -> str:
     """The record as a page."""
     runs, machine = told["runs"], told["machine"]
-    frames = {
-        name: sum(run["frames"].get(name, 0) for run in runs if run["frames"])
-        for name in ("captured", "shown", "dropped_before_display")
-    }
     lines = [
         f"# Soak: {told['minutes']:g} minutes, {len(runs)} runs, {len(told['breaches'])} breaches",
         f"`python -m tools.soak --minutes {told['minutes']:.0f} --seed {told['seed']}` on "
-        f"{machine.get('cpu', '?')}, {machine.get('cores', '?')} cores, {machine['system']}.",
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}.",
         "",
         *_table("Faults", told["faults"]),
         *_table("Checks", told["checks"]),
         "| measured | count | p50 | p95 | max |",
         "|---|---|---|---|---|",
         _row("engine killed to `AI off` in the log, ms", told["off_ms"]),
-        _row("engine killed to `AI ready` again, s", told["back_s"]),
+        _row("`AI off` to the engine ready again, s", told["back_s"]),
         _row("recording lost by kill -9 of the program, ms", told["lost_ms"]),
-        _row("picture's age on the screen by its number, X-ray on, ms", told["age_ms"]),
+        _row("age of the picture on the screen, X-ray on, ms", told["age_ms"]),
         "",
-        f"Frames captured {frames['captured']}, shown {frames['shown']}, "
-        f"not shown {frames['dropped_before_display']} (a minimised window shows none).",
-        f"Outlines mispaired: {sum(run['mispaired'] for run in runs)}.",
-        "",
-        f"Late only while the machine gave no time: {len(told['excused'])}.",
+        *_themes(runs),
+        f"Said late, but not later than the machine gave time for: {len(told['excused'])}.",
         *(f"- {text}" for text in told["excused"][:20]),
         "",
         *_breaches(told["breaches"]),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _themes(runs: list[dict[str, Any]]) -> list[str]:
+    """A line for each kind of run."""
+    names = ("runs", "minutes", "frames", "not shown", "window hidden, s", "mispaired", "restarts")
+    rows = [f"| theme | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    for theme in sorted({run["theme"] for run in runs}):
+        mine = [run for run in runs if run["theme"] == theme]
+        figures = (
+            len(mine),
+            round(sum(run["seconds"] for run in mine) / 60, 1),
+            sum(run["frames"].get("captured", 0) for run in mine),
+            sum(run["frames"].get("dropped_before_display", 0) for run in mine),
+            sum(run["hidden_s"] for run in mine),
+            sum(run["mispaired"] for run in mine),
+            sum(run["restarts"] or 0 for run in mine),
+        )
+        rows.append(f"| {theme} | " + " | ".join(f"{figure:g}" for figure in figures) + " |")
+    return [*rows, ""]
 
 
 def _table(title: str, counts: dict[str, int]) -> list[str]:

@@ -235,10 +235,10 @@ class Run:
         if self._root is not None:
             self._judge_recording(self._root)
         report = None if self._killed else read_report(self._report, judge)
+        waits = self._machine.lost_for_long(program.started, time.time())
         if report is not None:
-            waits = self._machine.lost_for_long(program.started, time.time())
             judge_report(report, self._plan, judge, waits, self._actor.hidden_s)
-        self._note_run(report)
+        self._note_run(report, waits)
 
     def _judge_recording(self, root: Path) -> None:
         folder = judge_recording(root, self._judge)
@@ -266,7 +266,7 @@ class Run:
             if age_s < 0:
                 judge.breach("C2", f"picture {number} was shown before its time", time.time())
 
-    def _note_run(self, report: dict[str, Any] | None) -> None:
+    def _note_run(self, report: dict[str, Any] | None, waits: float) -> None:
         plan, samples = self._plan, self._program_samples
         latency = (report or {}).get("latency_ms", {})
         self._record.runs.append(
@@ -278,6 +278,8 @@ class Run:
                 "mode": plan.mode,
                 "end": plan.end,
                 "looks": self._looks,
+                "hidden_s": self._actor.hidden_s,
+                "no_core_s": round(waits, 2),
                 "frames": report["frames"] if report else {},
                 "mispaired": report["outlines"]["mispaired"] if report else 0,
                 "outlined": report["outlines"]["frames_with"] if report else 0,
