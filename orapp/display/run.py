@@ -141,6 +141,10 @@ def _show(window: SurgeonWindow, options: RunOptions) -> None:
         window.resize(int(room.width() * 0.9), int(room.height() * 0.9))
     window.showFullScreen() if options.full_screen else window.show()
     QApplication.processEvents()
+    whole = window.screen().geometry()
+    if options.full_screen and not options.headless and window.geometry() != whole:
+        window.setGeometry(whole)  # where there is no window manager to do it, as on a kiosk
+        QApplication.processEvents()
 
 
 class _Ending:

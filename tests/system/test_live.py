@@ -67,6 +67,16 @@ def until_banner(there=True):
         time.sleep(0.02)
 
 
+def test_full_screen_covers_the_screen_without_a_window_manager_too(run):
+    program = run("--full-screen", "--seconds", 4)
+    program.wait_for("X-ray on")
+    deadline = time.monotonic() + 60
+    while look_at_the_screen()[-40:, -40:].max() == 0:  # the foot's strip is not black
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    program.end()
+
+
 def test_every_frame_is_shown_with_its_own_outline(run):
     program = run("--full-screen", "--seconds", 10)
     program.wait_for("AI ready")

@@ -1,7 +1,6 @@
 """What a soak has found: every breach with its evidence, and what was done and checked."""
 
 import json
-import platform
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass, field
@@ -99,7 +98,7 @@ class Record:
         return {
             "minutes": round(minutes, 1),
             "seed": seed,
-            "machine": describe_machine() | {"system": platform.platform()},
+            "machine": describe_machine(),
             "faults": dict(sorted(self.faults.items())),
             "checks": dict(sorted(self.checks.items())),
             "off_ms": spread(self.off_ms),
