@@ -100,9 +100,9 @@ class Actor:
 
     def _is_calm(self, act: Act, now: float) -> bool:
         """Not before the last fault is over: what follows must have one cause."""
-        ready = self.judge.ai.now in ("AI ready", "AI late")
-        late = now > self._since + act.at_s + PATIENCE_S
-        calm = self.judge.ai.now == "AI late" or (ready and now - self.judge.ai.since > CALM_S)
+        ai = self.judge.ai
+        calm = ai.now == "AI late" or (ai.now == "AI ready" and now - ai.since > CALM_S)
+        late = act.kind not in ("kill", "stop") and now > self._since + act.at_s + PATIENCE_S
         return now > self._busy_until and (calm or late)
 
     def _do(self, act: Act, now: float) -> None:

@@ -12,12 +12,14 @@ from orapp.errors import OrappError
 from orapp.session import SessionReader
 from tools.soak.judge import Judge
 from tools.soak.machine import MachineWatch
-from tools.soak.plan import Plan
+from tools.soak.plan import WINDOW_ACTS, Plan
 from tools.soak.program import Program
 
 LOST_MS = 1000.0
 """C5: a kill -9 costs the last second of a recording at most."""
 GROWTH, GROWTH_MB = 1.05, 20.0
+FRAMES_A_LAYOUT = 4
+"""That a window may miss while it is laid out anew, twice for each act on it."""
 WARM_S = 10.0
 LEAST_SAMPLES = 12
 
@@ -41,7 +43,8 @@ def judge_report(
         report: that the program has written.
         plan: of the run.
         judge: of the run.
-        allowed_s: time in which the machine gave no time for long.
+        allowed_s: time in which the machine gave no time for long, or we ourselves kept the X
+            server busy with a look.
         hidden_s: time in which the window was off the screen: nothing is shown then.
     """
     now = time.time()
@@ -51,6 +54,7 @@ def judge_report(
     frames = report["frames"]
     missed, captured = frames["dropped_before_display"], frames["captured"]
     allowed = 0.01 * captured + 1 + (allowed_s + hidden_s) * plan.frame_rate
+    allowed += FRAMES_A_LAYOUT * sum(act.kind in WINDOW_ACTS for act in plan.acts)
     judge.check("report: no frame missed while the machine had time")
     if missed > allowed:
         told = f"{missed} of {captured} frames were not shown, {allowed:.0f} can be explained"
@@ -58,7 +62,7 @@ def judge_report(
     judge.check("report: frames came at their rate")
     lost_s = sum(until - since + 3 for kind, since, until in plan.faults if kind in _SILENT)
     lost_s += sum(act.for_s / 2 for act in plan.acts if act.kind == "cpu")
-    least = 0.9 * plan.frame_rate * (report["run"]["seconds"] - 3 - lost_s - allowed_s)
+    least = 0.8 * plan.frame_rate * (report["run"]["seconds"] - 3 - lost_s - allowed_s)
     if captured < least:
         judge.breach("C2", f"only {captured} frames were captured, not {least:.0f}", now)
 
@@ -66,7 +70,7 @@ def judge_report(
 _SILENT = ("unplug", "stall")
 
 
-def judge_left_over(program: Program, judge: Judge, patience_s: float = 6.0) -> None:
+def judge_left_over(program: Program, judge: Judge, patience_s: float = 15.0) -> None:
     """C3: no process and no shared memory outlives the program."""
     judge.check("nothing outlives the program")
     deadline = time.monotonic() + patience_s

@@ -13,7 +13,7 @@ from tools.soak.screen import Look, Pixels
 
 SAID_S = 0.25
 """C2: so soon the screen says AI off."""
-PAINT_S = 0.1
+PAINT_S = 0.2
 """What is in the log is on the screen so soon."""
 SETTLE_S = 0.4
 BACK, BACK_S = "the engine is ready again", 30.0
@@ -43,6 +43,7 @@ class Judge:
         fault: what was last done to the program.
         recording_stopped: since when the log says that a recording has failed; 0 if never.
         expected: what has to be said yet.
+        first_picture: wall time of the picture with number 0.
         numbers: of pictures that were seen while X-ray was on, with the wall time and how long
             the program got no core just before.
         outlines: that were seen, beside their numbers.
@@ -63,6 +64,8 @@ class Judge:
         self._before: Look | None = None
         self._changed = self._outline_missing_s = 0.0
         self._code_high = -1
+        self.first_picture = 0.0
+        self._lags: deque[float] = deque(maxlen=60)
         self.numbers: list[tuple[int, float, float]] = []
         self.outlines: list[Seen] = []
 
@@ -141,16 +144,20 @@ class Judge:
     def _late(self, wanted: Expected, at: float, how: str) -> None:
         waited = self._machine.waited(wanted.since, at)
         told = f"{wanted.what}: {how}, not within {wanted.within_s * 1e3:.0f} ms"
-        if at - wanted.since <= wanted.within_s + waited:
+        if at - wanted.since <= wanted.within_s + waited + self._source_lag(wanted):
             self._record.excuse(self._plan, told, waited)
         else:
             self.breach(wanted.contract, told, at)
 
+    def _source_lag(self, wanted: Expected) -> float:
+        """By how much the simulated C-arm runs late, and so its faults, on a busy machine."""
+        return max(self._lags, default=0.0) if wanted.contract == "C4" else 0.0
+
     def tick(self, now: float) -> None:
         """Notices what was never said; judges the looks whose log has come."""
         for wanted in list(self.expected):
-            limit = wanted.within_s + self._machine.waited(wanted.since, now) + 2
-            if now > wanted.since + limit:
+            limit = wanted.within_s + self._machine.waited(wanted.since, now)
+            if now > wanted.since + limit + self._source_lag(wanted) + 2:
                 self.expected.remove(wanted)
                 self._late(wanted, now, "not at all")
         while self._looks and now - self._looks[0].until > LOG_LAG_S:
@@ -249,6 +256,9 @@ class Judge:
         forward = look.code >= self._code_high
         self._wants("C1", "frame numbers never go backwards", forward, look)
         self._code_high = max(self._code_high, look.code)
+        if self.first_picture and self.signal.now == "X-ray on":
+            due = self.first_picture + look.code / self._plan.frame_rate
+            self._lags.append(max(look.time - due, 0.0))
 
     def _keep(self, look: Look, waited: float, end: float) -> None:
         """For the recording, which says what belongs to the picture of this number."""
@@ -266,6 +276,7 @@ class Judge:
         while self._looks:
             self._judge(self._looks.popleft())
         for wanted in self.expected:
-            if now > wanted.since + wanted.within_s + self._machine.waited(wanted.since, now):
+            limit = wanted.within_s + self._machine.waited(wanted.since, now)
+            if now > wanted.since + limit + self._source_lag(wanted):
                 self._late(wanted, now, "not until the end")
         self.expected.clear()

@@ -85,6 +85,7 @@ class Run:
         self._killed: tuple[float, int] | None = None
         self._program_samples: list[Sample] = []
         self._looks = 0
+        self._looked_s = 0.0
 
     def _small_disk(self) -> SmallDisk | None:
         if self._plan.record != "small disk":
@@ -197,8 +198,10 @@ class Run:
         close = now < self._actor.look_closely_until
         self._next_look = now + (CLOSE_LOOK_EVERY_S if close else LOOK_EVERY_S)
         settling = now < self._actor.unsettled_until or now < self._first_picture + 1
-        self._judge.see(look(self._actor.size, settling=settling))
+        seen = look(self._actor.size, settling=settling)
+        self._judge.see(seen)
         self._looks += 1
+        self._looked_s += max(seen.until - seen.time - 1 / self._plan.frame_rate, 0.0)
 
     def _sample(self, now: float) -> None:
         """Sizes of the program, while nothing has been done to it for a while."""
@@ -237,7 +240,8 @@ class Run:
         report = None if self._killed else read_report(self._report, judge)
         waits = self._machine.lost_for_long(program.started, time.time())
         if report is not None:
-            judge_report(report, self._plan, judge, waits, self._actor.hidden_s)
+            allowed_s = waits + self._looked_s
+            judge_report(report, self._plan, judge, allowed_s, self._actor.hidden_s)
         self._note_run(report, waits)
 
     def _judge_recording(self, root: Path) -> None:
@@ -280,6 +284,7 @@ class Run:
                 "looks": self._looks,
                 "hidden_s": self._actor.hidden_s,
                 "no_core_s": round(waits, 2),
+                "looked_s": round(self._looked_s, 2),
                 "frames": report["frames"] if report else {},
                 "mispaired": report["outlines"]["mispaired"] if report else 0,
                 "outlined": report["outlines"]["frames_with"] if report else 0,
