@@ -1,7 +1,11 @@
 """Whether the machine gave the program its time: stalls, and how long its threads stood in line."""
 
 import bisect
+import json
 import os
+import select
+import subprocess
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -18,28 +22,40 @@ STALL_S = 0.05
 
 
 class MachineWatch:
-    """Samples, in a thread of its own, how long threads waited for a core (schedstat).
+    """Samples how long threads waited for a core (schedstat), in a process of its own.
 
     Each step adds the longest wait among a process's threads; of program and X server together,
-    since a picture needs both, one after the other. A stall of this very thread counts too: then
-    the whole machine stood.
+    since a picture needs both, one after the other. A stall of the sampling process counts too:
+    then the whole machine stood.
 
     Attributes:
-        stalls: (time, seconds) of this thread's own stalls.
+        stalls: (time, seconds) of the sampling process's own stalls.
     """
 
     def __init__(self) -> None:
         self.stalls: list[tuple[float, float]] = []
         self._times, self._sums, self._engine = [time.time()], [0.0], [0.0]
-        self._pids: dict[str, tuple[int, ...]] = {"server": _x_server()}
-        self._before: dict[tuple[str, int, str], float] = {}
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="soak-machine", daemon=True)
+        self._roles: dict[str, tuple[int, ...]] = {"server": _x_server()}
+        self._sampler = subprocess.Popen(
+            [sys.executable, "-m", "tools.soak.machine"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+        )
+        self._thread = threading.Thread(target=self._read, name="soak-machine", daemon=True)
         self._thread.start()
+        self._tell()
 
     def watch(self, role: str, *pids: int) -> None:
         """From now on these processes are the `role` (program, engine)."""
-        self._pids = {**self._pids, role: pids}
+        if self._roles.get(role) != pids:
+            self._roles[role] = pids
+            self._tell()
+
+    def _tell(self) -> None:
+        assert self._sampler.stdin is not None
+        self._sampler.stdin.write(json.dumps(self._roles) + "\n")
 
     def waited(self, begin: float, end: float) -> float:
         """Seconds between two wall times in which program or X server stood in line for a core."""
@@ -62,9 +78,13 @@ class MachineWatch:
         return min(in_line, (end - begin) / 2) + stalled
 
     def stop(self) -> None:
-        """Ends the thread."""
-        self._over.set()
+        """Ends the sampling process."""
+        assert self._sampler.stdin is not None
+        assert self._sampler.stdout is not None
+        self._sampler.stdin.close()
+        self._sampler.wait()
         self._thread.join()
+        self._sampler.stdout.close()
 
     def _places(self, begin: float, end: float) -> tuple[int, int]:
         first = max(bisect.bisect_right(self._times, begin) - 1, 0)
@@ -74,34 +94,50 @@ class MachineWatch:
         first, last = self._places(begin, end)
         return max(sums[last] - sums[first], 0.0)
 
-    def _run(self) -> None:
-        while True:
-            asked = time.monotonic()
-            if self._over.wait(BEAT_S):
-                return
-            took = time.monotonic() - asked
+    def _read(self) -> None:
+        assert self._sampler.stdout is not None
+        for line in self._sampler.stdout:
+            now, took, worst = json.loads(line)
             stalled = took - BEAT_S if took - BEAT_S > STALL_S else 0.0
             if stalled:
-                self.stalls.append((time.time(), stalled))
-            worst = self._queued()
+                self.stalls.append((now, stalled))
             shown = worst.get("program", 0.0) + worst.get("server", 0.0) + stalled
             self._engine.append(self._engine[-1] + min(worst.get("engine", 0.0) + stalled, took))
             self._sums.append(self._sums[-1] + min(shown, took))
-            self._times.append(time.time())
+            self._times.append(now)
 
-    def _queued(self) -> dict[str, float]:
-        """By how much the waits have grown since the last look: the worst thread of each role."""
-        now: dict[tuple[str, int, str], float] = {}
-        for role, pids in self._pids.items():
-            for pid in pids:
-                for task, waited in _waits(pid):
-                    now[role, pid, task] = waited
-        worst: dict[str, float] = {}
-        for key, waited in now.items():
-            grown = waited - self._before.get(key, waited)
-            worst[key[0]] = max(worst.get(key[0], 0.0), grown)
-        self._before = now
-        return worst
+
+def sample() -> None:
+    """The sampling process: reads roles from the standard input, writes a line for each step."""
+    roles: dict[str, list[int]] = {}
+    before: dict[tuple[str, int, str], float] = {}
+    asked = time.monotonic()
+    while True:
+        time.sleep(BEAT_S)
+        took, asked = time.monotonic() - asked, time.monotonic()
+        if select.select([0], [], [], 0)[0]:
+            told = os.read(0, 1 << 16).decode()
+            if not told:
+                return
+            roles = json.loads(told.strip().rpartition("\n")[2])
+        worst, before = _queued(roles, before)
+        print(json.dumps([time.time(), took, worst]), flush=True)
+
+
+def _queued(
+    roles: dict[str, list[int]], before: dict[tuple[str, int, str], float]
+) -> tuple[dict[str, float], dict[tuple[str, int, str], float]]:
+    """By how much the waits have grown since the last look, and the waits: the worst thread."""
+    now: dict[tuple[str, int, str], float] = {}
+    for role, pids in roles.items():
+        for pid in pids:
+            for task, waited in _waits(pid):
+                now[role, pid, task] = waited
+    worst: dict[str, float] = {}
+    for key, waited in now.items():
+        grown = waited - before.get(key, waited)
+        worst[key[0]] = max(worst.get(key[0], 0.0), grown)
+    return worst, now
 
 
 def _waits(pid: int) -> list[tuple[str, float]]:
@@ -134,3 +170,7 @@ def sizes(pid: int) -> dict[str, float]:
             "threads": process.num_threads(),
             "files": process.num_fds(),
         }
+
+
+if __name__ == "__main__":
+    sample()

@@ -13,7 +13,7 @@ from orapp.display import theme
 from orapp.frames import Segmentation
 from orapp.session import SessionReader
 from tools.soak.plan import Plan
-from tools.soak.screen import Look, Pixels, colour_mask, live_view, picture_box
+from tools.soak.screen import Look, Pixels, colour_mask, picture_box
 
 NEAR_PX = 6.0
 """Screen pixels that the outline's colour may lie off the polygon: half a line, and rounding."""
@@ -47,7 +47,7 @@ def seen_outline(look: Look, waited_s: float = 0.0) -> Seen | None:
     """The outline's pixels and the picture's number; None if one of them is missing."""
     if look.code is None or not look.outlined or look.settling:
         return None
-    view = live_view(look.pixels)
+    view = look.view
     x, y, side = picture_box(view)
     rim = side // 12  # banner and marks
     inside = view[y + rim : y + side - rim, x : x + side]

@@ -35,7 +35,8 @@ class Look:
         fault: the top strip shows red.
         mark: of the picture's middle; another picture has another one.
         code: number in the picture's bar code; None if there is none to be read.
-        pixels: (H, W, 4) uint8, blue green red x, of the window.
+        pixels: (H, W, 4) uint8, blue green red x, of the window's left part.
+        view: the same, of its live picture.
         settling: the window has just been resized, covered or hidden: it can't be judged.
     """
 
@@ -48,6 +49,7 @@ class Look:
     mark: int
     code: int | None
     pixels: Pixels
+    view: Pixels
     settling: bool = False
 
     @property
@@ -67,13 +69,14 @@ def grab(size: tuple[int, int] = SCREEN) -> Pixels:
 def look(size: tuple[int, int] = SCREEN, *, settling: bool = False) -> Look:
     """Looks at a window of this size (w, h) in the screen's corner."""
     begin = time.time()
-    pixels = grab(size)
-    return replace(seen(pixels), time=begin, until=time.time(), settling=settling)
+    pixels = grab((view_width(size) + 2, size[1]))
+    return replace(seen(pixels, size), time=begin, until=time.time(), settling=settling)
 
 
-def seen(pixels: Pixels) -> Look:
-    """What a window's pixels show."""
-    view = live_view(pixels)
+def seen(pixels: Pixels, size: tuple[int, int] | None = None) -> Look:
+    """What a window's pixels show; of a window of this size (w, h) perhaps only the left part."""
+    size = size or (pixels.shape[1], pixels.shape[0])
+    view = live_view(pixels, size)
     height, width = view.shape[:2]
     band = view[height // 100 : height // 24, width // 50 : -width // 50]
     veil = view[round(height * 0.43) : round(height * 0.58)]
@@ -81,7 +84,7 @@ def seen(pixels: Pixels) -> Look:
     middle = veil[:, width // 3 : -width // 3]
     dark = max(float(np.median(edges[..., :3])), float(np.median(middle[..., :3]))) < VEIL_LEVEL
     words = _share(veil, theme.TEXT) > VEIL_TEXT_SHARE
-    strip = pixels[: round(pixels.shape[0] * 0.07), : pixels.shape[1] // 2]
+    strip = pixels[: round(size[1] * 0.07), : size[0] // 2]
     core = view[height // 4 : -height // 4 : 3, width // 4 : -width // 4 : 3, 0]
     return Look(
         time=0.0,
@@ -93,15 +96,21 @@ def seen(pixels: Pixels) -> Look:
         mark=zlib.crc32(np.ascontiguousarray(core)),
         code=read_code(view),
         pixels=pixels,
+        view=view,
     )
 
 
-def live_view(pixels: Pixels) -> Pixels:
-    """The part of the window's pixels where the live picture is, by the window's own layout."""
-    height, width = pixels.shape[:2]
+def view_width(size: tuple[int, int]) -> int:
+    """How wide the live picture's part is in a window of this size (w, h)."""
+    width, height = size
     share = round(min(max(0.8 * height / width, 0.5), 0.64) * 1000) / 1000
-    top, bottom = round(height * 0.113), round(height * 0.913)
-    return pixels[top:bottom, : round((width - 6) * share)]
+    return round((width - 6) * share)
+
+
+def live_view(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    """The part where the live picture is, by the layout of a window of this size (w, h)."""
+    top, bottom = round(size[1] * 0.113), round(size[1] * 0.913)
+    return pixels[top:bottom, : view_width(size)]
 
 
 def picture_box(view: Pixels) -> tuple[int, int, int]:
