@@ -15,7 +15,7 @@ from orapp.display.window import SurgeonWindow
 from orapp.display.words import Moment, words_for
 from orapp.frames import AiState, AiStatus, Frame, Outline, Overlay, OverlayStyle, Signal
 from tests.sessions import write_session
-from tools.soak.__main__ import soak
+from tools.soak.__main__ import main, soak
 from tools.soak.ending import Sample, judge_growth, judge_left_over, judge_recording, judge_report
 from tools.soak.history import Expected
 from tools.soak.judge import Judge
@@ -263,6 +263,26 @@ def test_every_theme_comes_in_every_round():
     assert sorted(plan.theme for plan in plans[12:]) == sorted(THEMES)
     assert plans == [plan_run(7, number) for number in range(24)]
     assert {plan.source() for plan in plans} != {plan_run(8, n).source() for n in range(24)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "display", "said"),
+    [
+        (["--minutes", "0"], ":0", "--minutes takes a number above 0"),
+        (["--minutes", "soon"], ":0", "invalid float value"),
+        ([], "", "there is no X server"),
+        (["--out", "/dev/null/soak"], ":0", "the record can't be written"),
+    ],
+)
+def test_wrong_input_is_told_in_a_sentence(monkeypatch, capsys, arguments, display, said):
+    monkeypatch.setenv("DISPLAY", display)
+    monkeypatch.setattr(sys, "argv", ["soak", *arguments])
+    try:
+        code = main()
+    except SystemExit as ended:
+        code = ended.code
+    assert code == 2
+    assert said in capsys.readouterr().err
 
 
 def needs_a_screen():

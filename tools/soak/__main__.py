@@ -66,6 +66,13 @@ def main() -> int:
     if not os.environ.get("DISPLAY"):
         print("there is no X server: use `make soak`, or xvfb-run", file=sys.stderr)
         return 2
+    try:
+        given.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        print(
+            f"the record can't be written ({error.strerror}): give another --out", file=sys.stderr
+        )
+        return 2
     os.environ["QT_QPA_PLATFORM"] = "xcb"
     application = QGuiApplication([])
     size = application.primaryScreen().size()
