@@ -62,6 +62,8 @@ class Expected:
         kind, pattern: of the line.
         since: wall time from which it counts.
         within_s: how long it may take, and the time that the machine did not give.
+        spare_s: a simulated C-arm that runs later than this makes up for it by hurrying through
+            what has to be said, so that nobody can see it.
         times: gets how long it took, in s; or None.
     """
 
@@ -71,6 +73,7 @@ class Expected:
     pattern: re.Pattern[str]
     since: float
     within_s: float
+    spare_s: float = float("inf")
     times: Callable[[float], None] | None = None
 
     def met_by(self, line: Line) -> bool:

@@ -144,7 +144,9 @@ class Judge:
     def _late(self, wanted: Expected, at: float, how: str) -> None:
         waited = self._machine.waited(wanted.since, at)
         told = f"{wanted.what}: {how}, not within {wanted.within_s * 1e3:.0f} ms"
-        if at - wanted.since <= wanted.within_s + waited + self._source_lag(wanted):
+        lag = self._source_lag(wanted)
+        if lag > wanted.spare_s or at - wanted.since <= wanted.within_s + waited + lag:
+            told += f"; the simulated C-arm was {lag * 1e3:.0f} ms late" if lag else ""
             self._record.excuse(self._plan, told, waited)
         else:
             self.breach(wanted.contract, told, at)

@@ -24,9 +24,10 @@ STALL_S = 0.05
 class MachineWatch:
     """Samples how long threads waited for a core (schedstat), in a process of its own.
 
-    Each step adds the longest wait among a process's threads; of program and X server together,
-    since a picture needs both, one after the other. A stall of the sampling process counts too:
-    then the whole machine stood.
+    Each step adds the wait of the program's GUI thread and that of the X server: a picture needs
+    both, one after the other. Of the engine it is the longest of all threads. A stall of the
+    sampling process counts too: then the whole machine stood. The threads that compute much are
+    left out, since on a busy machine they always stand in line, and would excuse everything.
 
     Attributes:
         stalls: (time, seconds) of the sampling process's own stalls.
@@ -58,7 +59,7 @@ class MachineWatch:
         self._sampler.stdin.write(json.dumps(self._roles) + "\n")
 
     def waited(self, begin: float, end: float) -> float:
-        """Seconds between two wall times in which program or X server stood in line for a core."""
+        """Seconds between two wall times in which GUI thread or X server stood in line."""
         return self._between(self._sums, begin, end)
 
     def engine_waited(self, begin: float, end: float) -> float:
@@ -131,7 +132,8 @@ def _queued(
     now: dict[tuple[str, int, str], float] = {}
     for role, pids in roles.items():
         for pid in pids:
-            for task, waited in _waits(pid):
+            tasks = _waits(pid)
+            for task, waited in tasks if role != "program" else tasks[:1]:
                 now[role, pid, task] = waited
     worst: dict[str, float] = {}
     for key, waited in now.items():
@@ -141,9 +143,10 @@ def _queued(
 
 
 def _waits(pid: int) -> list[tuple[str, float]]:
+    """Each thread's time in line, in s, the main thread's first."""
     found = []
     with suppress(OSError):
-        for task in Path(f"/proc/{pid}/task").iterdir():
+        for task in sorted(Path(f"/proc/{pid}/task").iterdir(), key=lambda t: t.name != str(pid)):
             with suppress(OSError, IndexError):
                 text = (task / "schedstat").read_text()
                 found.append((task.name, int(text.split()[1]) / 1e9))

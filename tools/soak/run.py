@@ -44,6 +44,8 @@ FAULTS = {
     "resize": ("format", "picture is now", 1.0, "picture is now", 1.0),
 }
 """Kind of the line, what it says and how soon (s), what it says afterwards and how soon (s)."""
+SEEN_AFTER_S = {"unplug": 0.0, "stall": 0.7, "freeze": 3.3, "black": 0.2, "resize": 0.0}
+"""So long a fault must last before it can be noticed."""
 
 
 class Run:
@@ -186,11 +188,13 @@ class Run:
             since, until = first + begin - 0.2, first + end - 0.2
             if until > self._last_look() - 4:
                 continue
-            at_first = Expected("C4", f"{kind} is said", line, re.compile(said), since, soon_s)
-            after = re.compile(back)
-            at_last = Expected("C4", f"the end of {kind} is said", line, after, until, back_s)
-            self._judge.expect(at_first)
-            self._judge.expect(at_last)
+            spare_s = end - begin - SEEN_AFTER_S[kind]
+            for text, pattern, from_s, within_s in (
+                (f"{kind} is said", said, since, soon_s),
+                (f"the end of {kind} is said", back, until, back_s),
+            ):
+                wanted = re.compile(pattern)
+                self._judge.expect(Expected("C4", text, line, wanted, from_s, within_s, spare_s))
 
     def _look(self, now: float) -> None:
         if now < self._next_look:
