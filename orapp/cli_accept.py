@@ -1,6 +1,5 @@
 """`orapp accept`: is this workstation fit for the OR? One command, one verdict."""
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -62,8 +61,6 @@ def accept(
     from orapp.accept.run import accept as run
     from orapp.accept.stage import Setup
 
-    if not math.isfinite(seconds + soak + leak_mb_per_s):
-        raise OrappError("--seconds, --soak or --leak-mb-per-s is no number", "give a number")
     limits, sha256 = load_budget(budget)
     site, kinds = load_profile(profile), parse_load(load)
     find_model(model)

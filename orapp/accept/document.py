@@ -13,12 +13,12 @@ from orapp.accept.run import Acceptance, AcceptOptions
 from orapp.files import replace_file
 from orapp.qa.page import Node, node, page, rows
 
-JSON, HTML, PDF = "accept.json", "accept.html", "accept.pdf"
+JSON, HTML = "accept.json", "accept.html"
 STYLE = """
 .sign { display: grid; grid-template-columns: 220px 1fr; gap: 22px 16px; margin: 26px 0 0;
   max-width: 760px; }
 .sign span { border-bottom: 1px solid var(--ink); }
-.state { white-space: nowrap; }
+.state, .checks td:nth-child(4) { white-space: nowrap; }
 .checks td:last-child { max-width: 46ch; }
 code { overflow-wrap: anywhere; }
 """

@@ -7,7 +7,7 @@ import numpy as np
 from orapp.qa.page import Node, node
 
 WIDTH, HEIGHT = 560, 210
-LEFT, RIGHT, TOP, BOTTOM = 52, 14, 12, 40
+LEFT, RIGHT, TOP, BOTTOM = 62, 14, 12, 40
 BINS, MOST_POINTS = 48, 600
 BLUE, ORANGE, FAULT, AXIS = "#0072b2", "#c86400", "#a8201a", "#8a949c"
 Points = Sequence[tuple[float, float]]
@@ -37,10 +37,10 @@ class _Axes:
         for share in (0, 0.5, 1):
             value = self._y[0] + share * (self._y[1] - self._y[0])
             at = f"{self.y(value) + 4:.1f}"
-            parts.append(node("text", f"{value:.4g}", x=LEFT - 6, y=at, text_anchor="end"))
+            text = f"{value:.3g} {up}" if share == 1 else f"{value:.3g}"
+            parts.append(node("text", text, x=LEFT - 6, y=at, text_anchor="end"))
         middle = (LEFT + WIDTH - RIGHT) / 2
         parts.append(node("text", across, x=middle, y=HEIGHT - 6, text_anchor="middle"))
-        parts.append(node("text", up, x=2, y=(floor + TOP) / 2 + 4))
         return parts
 
     def limit(self, value: float, *, upright: bool) -> list[Node]:
