@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 import orapp
+from orapp.cli_accept import accept
 from orapp.cli_archive import add_to as add_archive_commands
 from orapp.cli_bench import bench
 from orapp.cli_engine import app as engine_app
@@ -52,6 +53,7 @@ app.add_typer(qa_app, name="qa")
 app.add_typer(session_app, name="session")
 app.command()(replay)
 app.command()(bench)
+app.command()(accept)
 
 
 class Mode(StrEnum):

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,8 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
-from orapp.engines import Engine
-from orapp.engines.trust import Manifest, find_model, load_manifest, model_names
+from orapp.engines.trust import find_model, load_manifest, model_names
 from orapp.errors import NotThere, OrappError
 
 app = typer.Typer(help="Compile, list, clear and verify engines.", no_args_is_help=True)
@@ -122,7 +120,7 @@ def clear() -> None:
 @app.command()
 def verify(model: Model = "pfnet-lite") -> None:
     """Run every engine that there is on the model's golden frames, against torch in float32."""
-    from orapp.verify import bounds_of, compare, load_golden
+    from orapp.verify import bounds_of, compare, every_engine, load_golden
 
     folder = find_model(model)
     manifest = load_manifest(folder)
@@ -131,7 +129,7 @@ def verify(model: Model = "pfnet-lite") -> None:
     for column in ("engine", "max", "mean", "outline px", "judged", "Dice", "verdict"):
         table.add_column(column, overflow="fold")
     failed = 0
-    for name, opened in _engines(folder, manifest):
+    for name, opened in every_engine(folder, manifest):
         if isinstance(opened, OrappError):
             absent = isinstance(opened, NotThere)
             failed += not absent
@@ -154,35 +152,6 @@ def verify(model: Model = "pfnet-lite") -> None:
     Console(width=None if Console().is_terminal else 140).print(table)
     if failed:
         raise OrappError(f"{failed} engines differ or are refused", "do not use them")
-
-
-def _engines(folder: Path, manifest: Manifest) -> Iterator[tuple[str, Engine | OrappError]]:
-    """Every engine that could be, opened, or with what keeps it from being so."""
-    from orapp.engines.build import runtimes_here
-    from orapp.engines.openvino import OpenVinoEngine
-    from orapp.engines.plans import PRECISIONS, PlanCache, Precision, Runtime, plans_folder
-    from orapp.engines.tensorrt import TensorRtEngine
-    from orapp.engines.torch import TorchEngine
-
-    def tensorrt(here: Runtime, precision: Precision) -> Engine:
-        plan = PlanCache(plans_folder()).load(manifest, precision, here)
-        return TensorRtEngine(manifest, plan, here, precision)
-
-    makers: dict[str, Callable[[], Engine]] = {
-        "torch fp32": partial(TorchEngine, folder, manifest),
-        "openvino fp32": partial(OpenVinoEngine, folder, manifest),
-        "openvino int8": partial(OpenVinoEngine, folder, manifest, "int8"),
-    }
-    makers |= {
-        f"{here.flavour or 'tensorrt'} {p}": partial(tensorrt, here, p)
-        for here in runtimes_here()
-        for p in PRECISIONS
-    }
-    for name, make in makers.items():
-        try:
-            yield name, make()
-        except OrappError as error:
-            yield name, error
 
 
 @app.command()

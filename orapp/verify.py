@@ -1,6 +1,8 @@
 """An engine against torch in float32, on the golden frames that ship with its model (C6)."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +80,35 @@ def compare(engine: Engine, golden: Golden) -> Difference:
     outlined = sum(bool(outlines_of(t, identity, identity.input_size)) for t in truths)
     most, least = rows.max(0).tolist(), rows.min(0).tolist()
     return Difference(len(rows), outlined, most[0], most[1], most[2], most[3], least[4])
+
+
+def every_engine(folder: Path, manifest: Manifest) -> Iterator[tuple[str, Engine | OrappError]]:
+    """Every engine that could be, opened, or with what keeps it from being so."""
+    from orapp.engines.build import runtimes_here
+    from orapp.engines.openvino import OpenVinoEngine
+    from orapp.engines.plans import PRECISIONS, PlanCache, Precision, Runtime, plans_folder
+    from orapp.engines.tensorrt import TensorRtEngine
+    from orapp.engines.torch import TorchEngine
+
+    def tensorrt(here: Runtime, precision: Precision) -> Engine:
+        plan = PlanCache(plans_folder()).load(manifest, precision, here)
+        return TensorRtEngine(manifest, plan, here, precision)
+
+    makers: dict[str, Callable[[], Engine]] = {
+        "torch fp32": partial(TorchEngine, folder, manifest),
+        "openvino fp32": partial(OpenVinoEngine, folder, manifest),
+        "openvino int8": partial(OpenVinoEngine, folder, manifest, "int8"),
+    }
+    makers |= {
+        f"{here.flavour or 'tensorrt'} {p}": partial(tensorrt, here, p)
+        for here in runtimes_here()
+        for p in PRECISIONS
+    }
+    for name, make in makers.items():
+        try:
+            yield name, make()
+        except OrappError as error:
+            yield name, error
 
 
 def bounds_of(engine: Engine, manifest: Manifest) -> Bounds:

@@ -49,8 +49,8 @@ def rows(head: list[str], lines: list[list[str | Node]], **attributes: object) -
     return node("table", node("thead", header), node("tbody", *body), **attributes)
 
 
-def page(title: str, *body: Node | None) -> str:
-    """A whole page with its style and script inside."""
+def page(title: str, *body: Node | None, style: str = "") -> str:
+    """A whole page with its style and script inside; `style` is CSS of the page's own."""
     here = Path(__file__).parent
     head = node(
         "head",
@@ -58,7 +58,7 @@ def page(title: str, *body: Node | None) -> str:
         node("meta", http_equiv="Content-Security-Policy", content=POLICY),
         node("meta", name="viewport", content="width=device-width, initial-scale=1"),
         node("title", title),
-        node("style", (here / "report.css").read_text(encoding="utf-8")),
+        node("style", (here / "report.css").read_text(encoding="utf-8") + style),
     )
     script = node("script", (here / "report.js").read_text(encoding="utf-8"))
     whole = node("html", head, node("body", node("main", *body), script), lang="en")
