@@ -28,6 +28,7 @@ from orapp.live import LiveSession
 from orapp.settings import SiteProfile, load_profile
 from orapp.shrink import shrink
 from orapp.sources import Source, open_source
+from orapp.sources.calibrated import CalibratedSource
 from orapp.sources.coded import CodedSource
 
 START_LIMIT_S = 90.0
@@ -125,7 +126,7 @@ def measure(options: BenchOptions) -> BenchResult:
     """See `orapp.bench.run`."""
     load = _load()
     profile = load_profile(options.profile)
-    subject = _subject(options)
+    subject = _subject(options, profile)
     spec = EngineSpec(options.model, options.engine, options.engine_delay_ms)
     half_s = max(options.seconds / 2, 1.0)
     before = measure_bare(spec, subject.small, subject.rate_hz, half_s)
@@ -143,8 +144,8 @@ def _load() -> float | None:
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
 
 
-def _subject(options: BenchOptions) -> _Subject:
-    """The source, coded; and frames of it for the bare engine, taken before.
+def _subject(options: BenchOptions, profile: SiteProfile) -> _Subject:
+    """The source, calibrated and coded; and frames of it for the bare engine, taken before.
 
     Raises:
         OrappError: a source or the model can't be used.
@@ -155,17 +156,26 @@ def _subject(options: BenchOptions) -> _Subject:
         take(open_source(options.loopback), 1)
     made_here = options.source == SIMULATED
     uri = _simulated(options) if made_here else options.source
-    form, pictures = take(open_source(uri, as_fast_as_possible=True), PICTURES)
+    form, pictures = take(_seen(uri, profile, fast=True, real=not made_here), PICTURES)
     if not pictures:
         raise OrappError("the source gave no picture", "check it with 'orapp live'")
     small = [shrink(pixels, size) for pixels in pictures]
     if not made_here:
-        return _Subject(CodedSource(open_source(uri)), form.rate_hz or options.rate, small)
+        source = CodedSource(_seen(uri, profile))
+        return _Subject(source, form.rate_hz or options.rate, small)
     video = options.video or options.rate
     about = f"{form.description}, {len(pictures)} pictures made beforehand, in turns"
     form = replace(form, rate_hz=video, description=about)
     source = CodedSource(LoopedSource(pictures, form, round(video / options.rate)))
     return _Subject(source, options.rate, small)
+
+
+def _seen(uri: str, profile: SiteProfile, *, fast: bool = False, real: bool = True) -> Source:
+    """A real source is seen through the site's profile."""
+    source = open_source(uri, as_fast_as_possible=fast)
+    if profile.picture is None or not real:
+        return source
+    return CalibratedSource(source, profile.picture)
 
 
 def _simulated(options: BenchOptions) -> str:
