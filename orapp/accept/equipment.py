@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from orapp.accept.budget import Calibration
 from orapp.accept.checks import Check, failed, not_checked, passed
@@ -62,6 +63,17 @@ def _hashes(spec: EngineSpec) -> dict[str, str]:
     for plan in sorted(plans_folder().glob(f"{manifest.name}-*.plan")):
         hashes[f"plan {plan.stem}"] = hashlib.sha256(plan.read_bytes()).hexdigest()
     return hashes
+
+
+def check_video(profile: SiteProfile, report: dict[str, Any]) -> list[Check]:
+    """Whether the video that was seen is the profile's, as a run's report says."""
+    if profile.picture is None or not report:
+        return []
+    doubt = report["profile"]["doubt"]
+    if doubt:
+        why = f"{doubt}: is it another C-arm? calibrate again"
+        return [failed(CALIBRATION, "video", why)]
+    return [passed(CALIBRATION, "video", "looks as when it was calibrated")]
 
 
 def check_calibration(

@@ -10,7 +10,7 @@ from typing import Any
 from orapp.accept.budget import Budget
 from orapp.accept.checks import Check, failed, failures, not_checked
 from orapp.accept.drill import fill_disk, kill_engine, record, unplug_source
-from orapp.accept.equipment import check_calibration, check_engine
+from orapp.accept.equipment import check_calibration, check_engine, check_video
 from orapp.accept.measured import WARM_S, Measured, measure_latency, soak
 from orapp.accept.stage import Setup
 from orapp.errors import OrappError
@@ -116,6 +116,7 @@ def accept(options: AcceptOptions, form: SourceFormat, tell: Tell) -> Acceptance
     else:
         latency = _latency(options, tell)
         checks += latency.checks
+        checks += check_video(setup.profile, latency.report)
         checks += _drill(options, tell)
         soaked = _soak(options, tell)
         checks += soaked.checks
