@@ -159,8 +159,8 @@ def _finish(
         comparison = compare_results(baseline, ours.folder, limits)
         reference = read_side(baseline)
         write_record(out / "comparison.json", comparison)
-    blank = load_profile(profile).blanked()
-    write_report(out / REPORT, ours, reference, comparison, pictures, blank)
+    site = load_profile(profile)
+    write_report(out / REPORT, ours, reference, comparison, pictures, site)
     _print_failed(ours, comparison)
     print(f"{verdict_words(ours, comparison)}; see {out / REPORT}")
     if not passed(ours, comparison):

@@ -3,11 +3,26 @@
 from datetime import date
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+Finite = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 Side = Annotated[int, Field(ge=16, le=16384)]
 Rate = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
+Points = NDArray[np.float64]
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("holds a character that is no text")
+    return text
+
+
+Words = Annotated[str, AfterValidator(_printable)]
+"""What people and terminals read: without what a terminal would obey."""
+MOST_BENT, LEAST_CELL = 0.5, 0.1
+"""A distortion moves no point further, in shorter sides, and shrinks no piece to less."""
 
 
 class Table(BaseModel):
@@ -44,7 +59,7 @@ class Distortion(Table):
     degree: Annotated[int, Field(ge=1, le=7)]
     centre: tuple[Finite, Finite]
     """In pixels of the area, before it is turned or mirrored."""
-    scale: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    scale: Annotated[float, Field(ge=1, le=1e6, allow_inf_nan=False)]
     x: tuple[Finite, ...]
     y: tuple[Finite, ...]
     residual_px: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
@@ -58,6 +73,33 @@ class Distortion(Table):
             if count != terms:
                 raise ValueError(f"{name} has {count} coefficients, degree {self.degree} {terms}")
         return self
+
+    def bent(self, points: Points) -> Points:
+        """Where undistorted points (N, 2) of the area lie in the raw one, (N, 2)."""
+        u, v = ((np.asarray(points, np.float64) - self.centre) / self.scale).T
+        ups, downs = _powers(u, self.degree), _powers(v, self.degree)
+        there = [np.einsum("ni,ij,nj->n", ups, terms, downs) for terms in self._tables()]
+        return np.stack(there, axis=1) * self.scale + self.centre
+
+    def grid(self, right: Points, down: Points) -> tuple[Points, Points]:
+        """The same of a grid of columns (W,) and rows (H,): x and y, each (H, W)."""
+        ups = _powers((right - self.centre[0]) / self.scale, self.degree)
+        downs = _powers((down - self.centre[1]) / self.scale, self.degree)
+        x, y = (downs @ terms.T @ ups.T * self.scale for terms in self._tables())
+        return x + self.centre[0], y + self.centre[1]
+
+    def _tables(self) -> tuple[Points, Points]:
+        """The coefficients of x and y at [i, j]."""
+        size = self.degree + 1
+        tables = np.zeros((2, size, size))
+        places = [(n - j, j) for n in range(size) for j in range(n + 1)]
+        for (i, j), x, y in zip(places, self.x, self.y, strict=True):
+            tables[:, i, j] = x, y
+        return tables[0], tables[1]
+
+
+def _powers(values: Points, degree: int) -> Points:
+    return values[:, None] ** np.arange(degree + 1)
 
 
 class Picture(Table):
@@ -82,6 +124,15 @@ class Picture(Table):
     """Left to right, after the rotation."""
     distortion: Distortion | None = None
 
+    def as_sent(self) -> "Picture":
+        """The same for who leaves the frame raw: only where things are counts."""
+        return Picture(
+            width=self.width,
+            height=self.height,
+            area=Box(x=0, y=0, width=self.width, height=self.height),
+            text=self.text,
+        )
+
     @model_validator(mode="after")
     def _lies_in_the_frame(self) -> Self:
         for name, box in (("area", self.area), *(("text", box) for box in self.text)):
@@ -93,13 +144,31 @@ class Picture(Table):
             raise ValueError("black and white are less than 16 grey levels apart")
         return self
 
+    @model_validator(mode="after")
+    def _bends_a_little(self) -> Self:
+        """What turns the picture over, folds it, or moves it away is no lens's distortion."""
+        if self.distortion is None:
+            return self
+        width, height = self.area.width, self.area.height
+        right, down = np.linspace(0, width - 1, 33), np.linspace(0, height - 1, 33)
+        with np.errstate(all="ignore"):
+            x, y = self.distortion.grid(right, down)
+            away = np.hypot(x - right, y - down[:, None]).max()
+            across, along = np.diff(x, axis=1)[:-1], np.diff(y, axis=0)[:, :-1]
+            turned = np.diff(x, axis=0)[:, :-1] * np.diff(y, axis=1)[:-1]
+            share = (across * along - turned) / (right[1] * down[1])
+            fine = away < MOST_BENT * min(width, height) and share.min() > LEAST_CELL
+        if not fine:
+            raise ValueError("distortion folds the picture or moves it away")
+        return self
+
 
 class Device(Table):
     """What feeds the video; for people and reports."""
 
-    description: Annotated[str, Field(max_length=200)] = ""
+    description: Annotated[Words, Field(max_length=200)] = ""
     calibrated_on: date | None = None
-    calibrated_by: Annotated[str, Field(max_length=200)] = ""
+    calibrated_by: Annotated[Words, Field(max_length=200)] = ""
     rate_hz: Rate = 0.0
     pulse_hz: Rate = 0.0
     repeats: Annotated[int, Field(ge=0, le=1000)] = 0

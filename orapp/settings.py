@@ -12,7 +12,7 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 from orapp.errors import OrappError
 from orapp.frames import Gray
 from orapp.overlay import OverlayRules
-from orapp.picture import Box, Circle, Device, Distortion, Picture, Signature
+from orapp.picture import Box, Circle, Device, Distortion, Picture, Signature, Words
 from orapp.picture import Table as _Table
 from orapp.site import SiteMap
 
@@ -162,7 +162,7 @@ class Export(_Table):
 class SiteProfile(_Table):
     """One room: a C-arm, a screen, its people's choices."""
 
-    name: Annotated[str, Field(min_length=1, max_length=80)] = "default"
+    name: Annotated[Words, Field(min_length=1, max_length=80)] = "default"
     version: Literal[1] = 1
     """Of the profile's form."""
     device: Device | None = None
@@ -186,19 +186,29 @@ class SiteProfile(_Table):
         """Of the file that it was read from; empty for orapp's own defaults."""
         return self._sha256
 
-    def blanked(self) -> tuple[Rectangle, ...]:
-        """All of the picture that may hold burned-in text: as a person says, and as calibrated."""
-        return (*self.export.blank, *text_in(self.picture))
+    def blanked(self, seen: Picture | None) -> tuple[Rectangle, ...]:
+        """Where a picture may hold burned-in text: as a person says, and as was calibrated.
+
+        Args:
+            seen: what calibrated the picture, perhaps another profile's; None if it is raw.
+        """
+        own = self.picture
+        if seen is None and own is not None:
+            seen = own.as_sent()
+        if seen is None:
+            return self.export.blank
+        if own is not None and (own.width, own.height) == (seen.width, seen.height):
+            text = tuple(dict.fromkeys((*seen.text, *own.text)))
+            seen = seen.model_copy(update={"text": text})
+        return (*self.export.blank, *text_in(seen))
 
     def told(self) -> dict[str, str | int]:
         """Which profile it is, for reports and recordings."""
         return {"name": self.name, "version": self.version, "sha256": self.sha256}
 
 
-def text_in(picture: Picture | None) -> tuple[Rectangle, ...]:
+def text_in(picture: Picture) -> tuple[Rectangle, ...]:
     """Where a calibrated picture holds burned-in text."""
-    if picture is None:
-        return ()
     site = SiteMap(picture)
     high, wide = site.size
     return tuple(

@@ -10,6 +10,7 @@ import numpy as np
 
 from orapp.dicom import Exported, export
 from orapp.frames import Event, Frame, Gray, Outline, Segmentation, read_only
+from orapp.picture import Picture
 from orapp.session import SessionReader, SessionWriter, session_head
 from orapp.settings import SiteProfile
 
@@ -40,10 +41,11 @@ def write_session(
     source: dict[str, Any] | None = None,
     step_ns: int = 66_666_667,
     engine: str = "pfnet-lite",
+    picture: Picture | None = None,
 ) -> Path:
     """A session; `events` by the number of the frame before which each comes."""
     about = {"kind": "v4l2", "width": 163, "height": 121, "rate_hz": 15.0, **(source or {})}
-    head = session_head(about, case=case)
+    head = session_head(about, case=case, picture=picture)
     writer = SessionWriter(folder, head)
     for index, pixels in enumerate(frames):
         at = head["started_ns"] + index * step_ns

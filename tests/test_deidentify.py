@@ -11,6 +11,7 @@ import pydicom
 import pytest
 
 from orapp.dicom import export
+from orapp.picture import Box, Picture
 from orapp.session import SessionReader, SessionWriter
 from orapp.settings import Export, Rectangle, SiteProfile
 from tests.exports import faults, pictures, to_dicom, write_session
@@ -184,6 +185,31 @@ def test_rectangles_are_blanked_before_turning_and_declared(tmp_path, turned):
     wanted = wanted if turned == "as sent" else np.rot90(wanted, -1, axes=(1, 2))
     np.testing.assert_array_equal(made.pixel_array, wanted)
     assert faults(tmp_path / "out" / "run-0001.dcm") == []
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_text_that_was_calibrated_is_blanked_where_it_is_seen(tmp_path, recorded):
+    """A session brings its calibration; an older one holds the raw frames and nothing else."""
+    picture = Picture(
+        width=163,
+        height=121,
+        area=Box(x=20, y=10, width=100, height=90),
+        rotate=90,
+        text=(Box(x=24, y=14, width=40, height=8),),
+    )
+    raw = pictures(3, seed=4)
+    session = write_session(tmp_path / "s", raw, picture=picture if recorded else None)
+    done = to_dicom(
+        session, tmp_path / "out", deidentify=True, profile=SiteProfile(picture=picture)
+    )
+    assert not any("NOT blanked" in note for note in done.notes)
+    made = pydicom.dcmread(tmp_path / "out" / "run-0001.dcm")
+    assert made.BurnedInAnnotation == "NO"
+    wanted = np.stack(raw)
+    wanted[:, 14:22, 24:64] = 0
+    if recorded:
+        wanted = np.rot90(wanted[:, 10:100, 20:120], -1, axes=(1, 2))
+    np.testing.assert_array_equal(made.pixel_array, wanted)
 
 
 def test_text_that_may_be_left_is_said(tmp_path):

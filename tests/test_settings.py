@@ -93,6 +93,8 @@ def test_a_rectangle_that_covers_nothing_is_refused(tmp_path, key, value, senten
         ("name = 'a'\n[picture]\nwidth = 400\nheight = 300\narea = {x = 0, y = 0, width = 0}\n", 5),
         ("[device]\nrate_hz = 60\n[measures]\nshown = true\nmm_per_px = -1\n", 5),
         ("[device]\nrepeats = 4\nrepaets = 4\n", 3),
+        ('version = 2\nname = "a"\n', 1),
+        ('# a room\nname = "a\\u001b[2J"\n', 2),
     ],
 )
 def test_the_sentence_names_the_line(tmp_path, text, line):

@@ -126,7 +126,56 @@ def test_text_of_a_profile_is_blanked_where_it_is_seen():
     assert (box.x, box.y, box.width, box.height) == (0, 0, pytest.approx(0.1), 1 / 16)
     turned = text_in(profile.model_copy(update={"rotate": 90}))[0]
     assert (turned.x + turned.width, turned.y) == (1, 0)
-    assert SiteProfile(picture=profile).blanked() == (box,)
+    assert SiteProfile(picture=profile).blanked(profile) == (box,)
+
+
+def bent(**more) -> Picture:
+    return picture(distortion=PINCUSHION, **more)
+
+
+@pytest.mark.parametrize("rotate", [0, 90, 180, 270])
+@pytest.mark.parametrize("mirror", [False, True])
+def test_bent_text_lies_in_its_boxes(rotate, mirror):
+    text = (Box(x=36, y=20, width=60, height=14), Box(x=340, y=200, width=30, height=90))
+    profile, raw = bent(rotate=rotate, mirror=mirror, text=text), np.zeros(RAW, np.uint8)
+    for box in text:
+        raw[box.y : box.y + box.height, box.x : box.x + box.width] = 255
+    seen = SiteMap(profile).apply(raw).copy()
+    assert np.count_nonzero(seen) > 1000
+    boxes = text_in(profile)
+    assert sum(box.width * box.height for box in boxes) < 0.1
+    for box in boxes:
+        box.blank(seen)
+    assert not seen.any()
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_beyond_the_raw_frame_it_is_black(inverted):
+    whole = Box(x=0, y=0, width=400, height=300)
+    profile = bent(inverted=inverted).model_copy(update={"area": whole})
+    seen = SiteMap(profile).apply(np.full(RAW, 100, np.uint8))
+    assert seen[-1, -1] == 0
+    assert seen[150, 200] == (155 if inverted else 100)
+
+
+@pytest.mark.parametrize("factor", [0.0, -1.0, 5.0, 1e6])
+def test_a_distortion_that_folds_the_picture_is_refused(factor):
+    terms = {name: tuple(factor * term for term in getattr(PINCUSHION, name)) for name in "xy"}
+    with pytest.raises(ValueError, match="folds the picture"):
+        picture(distortion=PINCUSHION.model_copy(update=terms))
+
+
+def test_what_is_blanked_is_text_in_the_picture_that_is_seen():
+    text = Box(x=40, y=24, width=32, height=16)
+    profile = SiteProfile(picture=picture(text=(text,)))
+    (raw,) = profile.blanked(None)
+    assert (raw.x, raw.y) == (40 / 400, 24 / 300)
+    elsewhere = picture(rotate=180, text=(Box(x=100, y=100, width=20, height=20),))
+    boxes = profile.blanked(elsewhere)
+    assert len(boxes) == 2
+    assert (boxes[1].x + boxes[1].width, boxes[1].y + boxes[1].height) == (1, 1)
+    assert len(SiteProfile().blanked(elsewhere)) == 1
+    assert SiteProfile().blanked(None) == ()
 
 
 def beams(area: Box, count: int = FitWatch.LOOKS, text: tuple[Box, ...] = (), low: int = 40):

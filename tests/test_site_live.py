@@ -44,7 +44,7 @@ def test_a_recording_keeps_raw_frames_and_gives_calibrated_ones(bright_model, tm
     assert reader.head["profile"] == {"name": "room 3", "version": 1, "sha256": ""}
     assert reader.verify().whole
     frames = list(reader.frames())
-    assert len(frames) >= 50
+    assert len(frames) == session.report()["recording"]["frames"] > 5
     for frame in frames:
         assert frame.raw.shape == (240, 320)
         assert np.array_equal(frame.pixels, site.apply(frame.raw))

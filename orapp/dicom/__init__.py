@@ -18,7 +18,7 @@ from orapp.dicom.study import Study, study_of
 from orapp.errors import NotThere, OrappError
 from orapp.frames import Gray, Segmentation
 from orapp.session import SessionReader
-from orapp.settings import Measures, Rectangle, SiteProfile, text_in
+from orapp.settings import Measures, Rectangle, SiteProfile
 from orapp.sources.dicom_facts import checked_facts
 
 for _talks in ("pydicom", "highdicom"):
@@ -71,7 +71,7 @@ def export(
             no frame or can't be understood.
     """
     _check_installed()
-    cleaned = deidentify and bool(profile.export.blank)
+    cleaned = deidentify and bool(_blanked(session, profile))
     study = study_of(session.head, deidentify=deidentify, cleaned=cleaned)
     done = Exported()
     with _whole(out) as folder:
@@ -103,7 +103,7 @@ class _Export:
         self._blank: tuple[Rectangle, ...] = ()
         recorded = None if session.site is None else session.site.picture
         if study.cleaned:
-            self._blank = (*profile.blanked(), *text_in(recorded))
+            self._blank = _blanked(session, profile)
         self._choices = profile.measures if recorded == profile.picture else Measures()
         self._study, self._done, self._folder = study, done, folder
         self._progress, self._coded, self._count = progress, 0, session.frame_count
@@ -146,6 +146,10 @@ class _Export:
         self._done.objects += 1
 
 
+def _blanked(session: SessionReader, profile: SiteProfile) -> tuple[Rectangle, ...]:
+    return profile.blanked(None if session.site is None else session.site.picture)
+
+
 def _judge(session: SessionReader, done: Exported, deidentify: bool, job: _Export) -> None:
     """Notes what the user should know; raises OrappError if nothing was exported."""
     if done.frames == 0:
@@ -164,7 +168,8 @@ def _judge(session: SessionReader, done: Exported, deidentify: bool, job: _Expor
     if deidentify and job.burned_in:
         done.notes.append(
             "text that is burned into the pixels was NOT blanked: the profile names no "
-            "rectangle under [[export.blank]]; look at the pictures before you pass them on"
+            "text in [picture] and no rectangle under [[export.blank]]; look at the pictures "
+            "before you pass them on"
         )
 
 

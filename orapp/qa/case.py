@@ -22,6 +22,7 @@ from orapp.frames import Frame, Gray, Segmentation
 from orapp.latency import Distribution
 from orapp.machine import describe_machine
 from orapp.outline import mask_of
+from orapp.picture import Picture
 from orapp.qa.ahead import AheadSource
 from orapp.qa.cases import Case, content_of
 from orapp.qa.results import (
@@ -265,6 +266,14 @@ def pictures_of(case: Case) -> Generator[Gray, None, None]:
     with closing(frames_of(source)) as frames:
         for frame in frames:
             yield frame.pixels
+
+
+def calibration_of(case: Case) -> Picture | None:
+    """What calibrates the pictures of a case: a session brings it, all else is as it was sent."""
+    if not case.uri.startswith("session:"):
+        return None
+    with SessionReader(case.path) as reader:
+        return None if reader.site is None else reader.site.picture
 
 
 def measure_alone(engine: Engine, case: Case) -> float:

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from orapp.errors import OrappError
 from orapp.frames import Gray, Polygon
 from orapp.outline import dense
-from orapp.qa.case import pictures_of
+from orapp.qa.case import calibration_of, pictures_of
 from orapp.qa.cases import Case
 from orapp.qa.results import FrameResult, read_frames
-from orapp.settings import Rectangle
+from orapp.settings import SiteProfile
 
 Colour = NDArray[np.uint8]
 SIDE = 440
@@ -38,19 +38,20 @@ def frame_of(folder: Path, number: int) -> FrameResult | None:
         return next(islice(frames, number, None), None)
 
 
-def picture_at(case: Case | None, number: int, blank: Sequence[Rectangle] = ()) -> Gray | None:
+def picture_at(case: Case | None, number: int, site: SiteProfile | None = None) -> Gray | None:
     """A picture of a case, by its number; None if the file isn't at hand any more.
 
     Args:
         case: whose.
         number: of the frame, from 0.
-        blank: where text is burned in: blackened.
+        site: the site's profile: where text is burned in is blackened.
     """
     if case is None:
         return None
     try:
         with closing(pictures_of(case)) as pictures:
             found = next(islice(pictures, number, None), None)
+        blank = () if site is None else site.blanked(calibration_of(case))
     except (OrappError, OSError):
         return None
     if found is None or not blank:

@@ -1,6 +1,6 @@
 """The report: one HTML file that opens anywhere, tells the verdict first, and names nobody."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from orapp.qa.pictures import frame_of, picture_at, side_by_side
 from orapp.qa.plots import Plot, histogram
 from orapp.qa.results import RunRecord, Summary, read_run, read_summary
 from orapp.qa.table import cases_table
-from orapp.settings import Rectangle
+from orapp.settings import SiteProfile
 
 REPORT = "report.html"
 PURPOSE = "research use only, not a medical device"
@@ -66,7 +66,7 @@ def write_report(
     reference: Side | None = None,
     comparison: Comparison | None = None,
     pictures: bool = True,
-    blank: Sequence[Rectangle] = (),
+    site: SiteProfile | None = None,
 ) -> None:
     """Writes the report of a run, or of a comparison of two.
 
@@ -76,7 +76,7 @@ def write_report(
         reference: what it was compared with, if it was.
         comparison: of the two; None without a reference.
         pictures: draw the worst frames; this reads the runs' files again, where they still are.
-        blank: where text is burned in, of the site profile: blackened in them.
+        site: the site's profile: where text is burned in is blackened in them.
 
     Raises:
         OrappError: it can't be written.
@@ -89,7 +89,7 @@ def write_report(
         *_compared(ours, reference),
         *(_tolerances(comparison) if comparison else []),
         *_failed(ours, comparison),
-        *(_pictures(ours, reference, comparison, blank) if pictures else []),
+        *(_pictures(ours, reference, comparison, site) if pictures else []),
         *_plots(ours, reference, comparison),
         node("h2", "All runs"),
         node("p", "A click on a column's head sorts by it. Which file a run is, "
@@ -232,7 +232,7 @@ def _pictures(
     ours: Side,
     reference: Side | None,
     comparison: Comparison | None,
-    blank: Sequence[Rectangle],
+    site: SiteProfile | None,
 ) -> list[Node]:
     cases = {case.number: case for case in read_mapping(ours.folder)}
     if comparison is None or reference is None:
@@ -247,7 +247,7 @@ def _pictures(
         if reference is not None and pair.reference_number is not None:
             old = frame_of(reference.folder / f"run-{pair.reference_number:04d}", number)
         new = frame_of(ours.folder / pair.label, number)
-        picture = side_by_side(picture_at(cases.get(pair.number), number, blank), old, new)
+        picture = side_by_side(picture_at(cases.get(pair.number), number, site), old, new)
         figures.append(_figure(pair, number, picture))
     if not figures:
         return []
