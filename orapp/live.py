@@ -68,7 +68,8 @@ class LiveSession:
         self.latency = latency or LatencyLog()
         self._profile = profile or SiteProfile()
         if self._profile.picture is not None:
-            source = CalibratedSource(source, self._profile.picture)
+            signature = self._profile.signature
+            source = CalibratedSource(source, self._profile.picture, signature)
         self._source, self._engine = source, engine
         self._fit = self._new_fit()
         self._doubt = ""

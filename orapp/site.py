@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from orapp.errors import OrappError
 from orapp.frames import Gray, read_only
-from orapp.picture import Box, Picture, Points
+from orapp.picture import Box, Picture, Points, Signature
 
 _NEWTON_STEPS = 12
 _TURNS = {
@@ -175,6 +175,35 @@ class SiteMap:
             slope[flat] = np.eye(2)
             found -= np.linalg.solve(slope, off[:, :, None])[:, :, 0]
         return found
+
+
+class NoSignalCard:
+    """What a device shows when nothing is plugged into it: bars, a logo, "NO SIGNAL".
+
+    Args:
+        card: (16, 16) int16, the mean grey levels of its parts.
+    """
+
+    NEAR = 4.0
+    """Grey levels by which the parts may differ, in the mean."""
+    LEAST_CONTRAST = 12.0
+    """A card with less is not told from a black picture."""
+
+    def __init__(self, card: NDArray[np.int16]) -> None:
+        self._card = card
+
+    @classmethod
+    def of(cls, signature: Signature) -> "NoSignalCard | None":
+        """The signature's; None if it has none, or a uniform one."""
+        card = np.frombuffer(bytes.fromhex(signature.no_signal), np.uint8).astype(np.int16)
+        if card.size != 256 or card.std() < cls.LEAST_CONTRAST:
+            return None
+        return cls(card.reshape(16, 16))
+
+    def is_shown(self, raw: Gray) -> bool:
+        """Whether (H, W) raw pixels are the card; looks at every 4th pixel of every 4th row."""
+        small = cv2.resize(raw[::4, ::4], (16, 16), interpolation=cv2.INTER_AREA)
+        return float(np.abs(np.asarray(small, np.int16) - self._card).mean()) < self.NEAR
 
 
 class FitWatch:

@@ -6,7 +6,7 @@ import pytest
 
 from orapp.errors import OrappError, SignalLost
 from orapp.frames import read_only
-from orapp.picture import Box, Distortion, Picture
+from orapp.picture import Box, Distortion, Picture, Signature
 from orapp.settings import SiteProfile, text_in
 from orapp.site import FitWatch, SiteMap
 from orapp.sources import Picture as Taken
@@ -219,3 +219,26 @@ def test_the_simulated_c_arm_through_a_profile_fits():
     source.open()
     assert source.read(0).pixels.shape == (224, 224)
     source.close()
+
+
+def bars(noise: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(noise)
+    raw = np.repeat(np.linspace(0, 255, 8).astype(int), 50)[None].repeat(300, 0)
+    return read_only(np.clip(raw + rng.normal(0, noise, raw.shape), 0, 255).astype(np.uint8))
+
+
+def test_what_the_device_shows_without_a_signal_is_no_picture():
+    small = cv2.resize(bars(), (16, 16), interpolation=cv2.INTER_AREA)
+    signature = Signature(no_signal=small.tobytes().hex())
+    shown = [frame(), bars(), bars(2), frame(1)]
+    source = CalibratedSource(Screen(*shown), picture(), signature)
+    source.open()
+    assert [source.read(0) is not None for _ in shown] == [True, False, False, True]
+
+
+def test_a_black_card_is_not_told_from_a_black_picture():
+    source = CalibratedSource(
+        Screen(np.zeros(RAW, np.uint8)), picture(), Signature(no_signal="00" * 256)
+    )
+    source.open()
+    assert source.read(0) is not None

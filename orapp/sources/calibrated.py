@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from orapp.errors import OrappError, SignalLost
 from orapp.picture import Picture as SitePicture
-from orapp.site import SiteMap
+from orapp.picture import Signature
+from orapp.site import NoSignalCard, SiteMap
 from orapp.sources import Picture, Source, SourceFormat
 
 
@@ -12,16 +13,21 @@ class CalibratedSource:
     """Gives the pictures of another source calibrated, with the raw ones beside them.
 
     A picture of another size than the profile's is never stretched: a live source then counts as
-    lost, in words, until the size is right again.
+    lost, in words, until the size is right again. What the device shows without a signal is no
+    picture: the grabber then says "no signal", not "last image hold".
 
     Args:
         source: not yet opened.
         picture: of the site profile.
+        signature: of the site profile, or None.
     """
 
-    def __init__(self, source: Source, picture: SitePicture) -> None:
+    def __init__(
+        self, source: Source, picture: SitePicture, signature: Signature | None = None
+    ) -> None:
         self.uri = source.uri
         self._source, self._site = source, SiteMap(picture)
+        self._card = None if signature is None else NoSignalCard.of(signature)
         self._finite = False
 
     def open(self) -> SourceFormat:
@@ -39,7 +45,7 @@ class CalibratedSource:
     def read(self, timeout_ms: int) -> Picture | None:
         """See `Source.read`."""
         taken = self._source.read(timeout_ms)
-        if taken is None:
+        if taken is None or (self._card is not None and self._card.is_shown(taken.pixels)):
             return None
         try:
             pixels = self._site.apply(taken.pixels)
