@@ -251,15 +251,13 @@ def write(
         elsewhere: pictures that show no spine to treat, in place of spines.
     """
     cache, index = out.parent / "anatomy.npz", make_folders(out)
-    take_apart(data, cache)
     context = multiprocessing.get_context("spawn")
-    with (
-        ProcessPoolExecutor(workers, context, _start, (data, cache)) as pool,
-        go_on(index) as table,
-    ):
+    with go_on(index) as table:
+        take_apart(data, cache)
         jobs = [(seed, number, out, 0 if elsewhere else run_frames) for number in numbers]
-        for rows in track(pool.map(_one, jobs), "patients", len(jobs)):
-            table(rows)
+        with ProcessPoolExecutor(workers, context, _start, (data, cache)) as pool:
+            for rows in track(pool.map(_one, jobs), "patients", len(jobs)):
+                table(rows)
 
 
 _anatomy: Anatomy | None = None
