@@ -1,6 +1,8 @@
 """The index that networks are trained on: a hospital's own files, checked before they are used."""
 
 import csv
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -9,8 +11,9 @@ import pytest
 from pydicom.uid import ExplicitVRLittleEndian, SegmentationStorage
 
 from orapp.errors import OrappError
+from tools.contact_sheet import TILE
 from tools.others import draw_other
-from tools.pictures import STORED, augment, load, read_index, without_spine
+from tools.pictures import STORED, augment, load, read_index, runs, thinned, without_spine
 
 
 def write_index(folder, rows):
@@ -137,3 +140,65 @@ def test_other_pictures_are_of_many_kinds():
     drawn = [draw_other(64, rng) for _ in range(60)]
     assert {d.shape for d in drawn} == {(64, 64)}
     assert len({d.tobytes() for d in drawn}) == 60
+
+
+def run_of(name, frames, **about):
+    return [{"image": "a.png", "mask": "", "run": name, "frame": str(f)} | about for f in frames]
+
+
+def test_frames_of_runs_are_found_in_their_order_and_single_pictures_are_none(folder):
+    rows = [{"image": "a.png", "mask": ""}, *run_of("1", (2, 0, 1), patient="p")]
+    rows += run_of("1", (0, 1), patient="q")
+    entries = read_index(write_index(folder, rows))
+    assert entries[0].run == ""
+    assert runs(entries) == [[2, 3, 1], [4, 5]]
+    assert [e.frame for e in entries] == [0, 2, 0, 1, 0, 1]
+    old = read_index(write_index(folder, [{"image": "a.png", "mask": ""}]))
+    assert runs(old) == []
+    assert thinned(old, 1) == old
+
+
+def test_of_a_run_a_few_frames_are_taken_evenly(folder):
+    rows = [{"image": "a.png", "mask": ""}, *run_of("1", range(7))]
+    rows += [{"image": "a.png", "mask": ""}]
+    entries = read_index(write_index(folder, rows))
+    assert [e.frame for e in thinned(entries, 3) if e.run] == [0, 3, 6]
+    assert [e.frame for e in thinned(entries, 1) if e.run] == [0]
+    assert len(thinned(entries, 3)) == 5
+    assert thinned(entries, 99) == entries
+
+
+@pytest.mark.parametrize(
+    ("frames", "sentence"),
+    [
+        (("0", ""), "line 3 of the index has a run but no frame"),
+        (("0", "two"), "line 3 of the index has a run but no frame"),
+        (("0", "-1"), "line 3 of the index has a run but no frame"),
+        (("1", "1"), "run 9 of patient p has a frame twice"),
+    ],
+)
+def test_a_run_that_is_wrong_is_one_sentence(folder, frames, sentence):
+    with pytest.raises(OrappError, match=sentence):
+        read_index(write_index(folder, run_of("9", frames, patient="p")))
+
+
+def sheet(index, out, *arguments):
+    command = [sys.executable, "-m", "tools.contact_sheet", "--data", str(index)]
+    command += ["--out", str(out), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_sheet_shows_each_run_in_a_row(folder):
+    rows = run_of("1", range(4)) + run_of("2", range(2), kind="wedge", mask="a-mask.png")
+    index = write_index(folder, rows)
+    assert sheet(index, folder / "sheet.png", "--runs", "5").returncode == 0
+    height, width, _ = cv2.imread(str(folder / "sheet.png")).shape
+    assert (height, width) == (2 * 2 * TILE, 4 * TILE)
+
+
+def test_a_sheet_of_runs_needs_runs(folder):
+    index = write_index(folder, [{"image": "a.png", "mask": ""}])
+    done = sheet(index, folder / "sheet.png", "--runs", "2")
+    assert done.returncode == 2
+    assert "the index has no runs; simulate some" in done.stderr
+    assert "Traceback" not in done.stderr

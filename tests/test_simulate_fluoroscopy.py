@@ -16,6 +16,7 @@ from tools.pictures import read_index
 from tools.simulate_fluoroscopy.ct import COARSE, LEVELS, Anatomy, Body, write_anatomy
 from tools.simulate_fluoroscopy.patients import Fracture, Habitus, Patient, draw_fracture
 
+SINGLE = ("--seed", "4", "--first", "3", "--run-frames", "1")
 MM = 2.0
 HEIGHT, DEPTH, WIDTH = 24.0, 30.0, 40.0
 
@@ -102,7 +103,7 @@ def run(anatomy, folder, *arguments):
 
 @pytest.fixture(scope="module")
 def written(anatomy, tmp_path_factory):
-    return run(anatomy, tmp_path_factory.mktemp("simulated"), "--seed", "4", "--first", "3")
+    return run(anatomy, tmp_path_factory.mktemp("simulated"), *SINGLE)
 
 
 def read(out, name):
@@ -139,12 +140,12 @@ def test_twins_share_camera_and_noise(written):
 
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(anatomy, written, tmp_path):
     out, rows = written
-    again, same = run(anatomy, tmp_path, "--seed", "4", "--first", "3")
+    again, same = run(anatomy, tmp_path, *SINGLE)
     assert same == rows
     for r in rows:
         assert (again / r["image"]).read_bytes() == (out / r["image"]).read_bytes()
     (tmp_path / "other").mkdir()
-    _, other = run(anatomy, tmp_path / "other", "--seed", "5", "--first", "3")
+    _, other = run(anatomy, tmp_path / "other", "--seed", "5", *SINGLE[2:])
     assert other != rows
 
 

@@ -7,11 +7,15 @@ What each figure is: Dice, IoU and HD95 (95th percentile of the Hausdorff distan
 the network's map) are of the fracture's mask on pictures that show a fracture which is not occult;
 pixel accuracy counts all pixels of all pictures; sensitivity, specificity, accuracy and AUC are
 per picture, from the network's judgement, at the threshold that is best on validation (Youden).
-Intervals are 95 %, from 1000 bootstrap samples of patients.
+Intervals are 95 %, from 1000 bootstrap samples of patients. An index with runs gets a second
+table, of how steady the outline is from frame to frame (run_figures.py). Where the index has no
+pictures for validation, the thresholds are those beside the weights: `thresholds.json` (of
+tools.calibrate_judge) or `manifest.toml` (of a model).
 """
 
 import argparse
 import json
+import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +28,15 @@ from numpy.typing import NDArray
 from rich.progress import track
 from safetensors.torch import load_file
 
+from orapp.errors import OrappError
+from orapp.outline import find_outlines
 from orapp.pfnet.export import standardise
+from tools.bootstrap import interval
 from tools.comparators import NETWORKS, forward, giga_macs
 from tools.curves import draw_curves
 from tools.others import draw_other
 from tools.pictures import Entry, load, read_index
+from tools.run_figures import run_table, steadiness
 from tools.speed import speed
 from tools.train import ellipse
 
@@ -36,7 +44,8 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 
 SIDE = 256
-SAMPLES = 1000
+LEAST_AREA = 0.002
+"""Smallest outline, as a part of the picture's area: the shipped model's."""
 Flags = NDArray[np.bool_]
 
 
@@ -52,6 +61,7 @@ class Seen:
         bodies: Dice of all vertebral bodies.
         score: judgement that a body is broken, 0 to 1.
         spine: judgement that it is a spine, 0 to 1.
+        drawn: the map holds an object that is large enough to be outlined.
     """
 
     name: str
@@ -63,6 +73,7 @@ class Seen:
     bodies: NDArray[np.float64]
     score: NDArray[np.float64]
     spine: NDArray[np.float64]
+    drawn: Flags
 
 
 def see(name: str, weights: Path, stored: NDArray[np.uint8]) -> Seen:
@@ -76,8 +87,11 @@ def see(name: str, weights: Path, stored: NDArray[np.uint8]) -> Seen:
         for planes in track(stored, name):
             outputs, judged = forward(network, standardise(torch.from_numpy(planes[None, :1])))
             found = outputs[-1][0].numpy() > 0
-            rows.append((*_compare(found, planes[1:] > 127), *torch.sigmoid(judged[0]).tolist()))
-    return Seen(name, cost, *np.array(rows, float).T)
+            shown = find_outlines(np.uint8(255) * found[0], 0.5, LEAST_AREA, found[0].shape)
+            judgement = torch.sigmoid(judged[0]).tolist()
+            rows.append((*_compare(found, planes[1:] > 127), *judgement, bool(shown)))
+    *columns, drawn = np.array(rows, float).T
+    return Seen(name, cost, *columns, drawn > 0)
 
 
 def _compare(found: Flags, truth: Flags) -> tuple[float, float, float, float, float]:
@@ -124,21 +138,6 @@ def least_spine(spine: NDArray[np.float64]) -> float:
     return float(np.percentile(spine, 1))
 
 
-def interval(
-    statistic: Callable[[NDArray[np.int_]], float], patients: Sequence[str], seed: int = 1
-) -> tuple[float, float]:
-    """95 % interval of a statistic of picture numbers, patients drawn with replacement."""
-    rng = np.random.default_rng(seed)
-    names, which = np.unique(np.array(patients), return_inverse=True)
-    members = [np.flatnonzero(which == k) for k in range(len(names))]
-    values = []
-    for _ in range(SAMPLES):
-        drawn = rng.integers(0, len(names), len(names))
-        values.append(statistic(np.concatenate([members[k] for k in drawn])))
-    low, high = np.nanpercentile(values, (2.5, 97.5))
-    return float(low), float(high)
-
-
 def figures(
     seen: Seen, entries: Sequence[Entry], chosen: Flags, threshold: float
 ) -> dict[str, list[float]]:
@@ -174,7 +173,8 @@ def figures(
 def groups(entries: Sequence[Entry]) -> dict[str, Flags]:
     """The groups of pictures that get a row each; all of spines."""
     split = np.array([e.split if e.kind != "other" else "" for e in entries])
-    out = {"validation": split == "val", "external": split == "external"}
+    out = {"validation": split == "val"} if (split == "val").any() else {}
+    out["external"] = split == "external"
     external = split == "external"
     for key in ("centre", "view", "scene"):
         values = np.array([getattr(e, key) for e in entries])
@@ -222,11 +222,30 @@ def draw_roc(all_seen: Sequence[Seen], entries: Sequence[Entry], out: Path) -> N
     plt.close(figure)
 
 
-def spine_table(seen: Seen, entries: Sequence[Entry], weights: Path) -> tuple[str, dict]:
+def thresholds(seen: Seen, entries: Sequence[Entry], weights: Path) -> tuple[float, float]:
+    """From which judgements on a body is broken, and a view is supported."""
+    validation = np.array([e.split == "val" and e.kind != "other" for e in entries])
+    broken = np.array([e.kind != "healthy" for e in entries])
+    told = validation & ~(broken & np.array([e.occult for e in entries]))
+    if (told & broken).any() and (told & ~broken).any():
+        best = best_threshold(seen.score[told], broken[told])
+        return best, least_spine(seen.spine[validation])
+    for name, read in (("thresholds.json", json.loads), ("manifest.toml", tomllib.loads)):
+        if (file := weights.with_name(name)).is_file():
+            found = read(file.read_text())
+            return float(found["least_broken"]), float(found["least_spine"])
+    raise OrappError(
+        "the index has no pictures for validation, and no thresholds lie beside the weights",
+        "add some with split 'val', or run tools.calibrate_judge",
+    )
+
+
+def spine_table(
+    seen: Seen, entries: Sequence[Entry], weights: Path, least: float
+) -> tuple[str, dict]:
     """How often spines are supported, and pictures of no spine are not."""
     other = np.array([e.kind == "other" for e in entries])
     split = np.array([e.split for e in entries])
-    least = least_spine(seen.spine[(split == "val") & ~other])
     drawn = see(seen.name, weights, drawn_others()).spine
     external = split == "external"
     kinds = {"external spines": seen.spine[external & ~other], "drawn, of no spine": drawn}
@@ -269,7 +288,10 @@ def main() -> None:
     if given.speed:
         print(speed())
     if given.data is not None and given.weights:
-        evaluate(given)
+        try:
+            evaluate(given)
+        except OrappError as error:
+            arguments.exit(2, f"{error}\n")
     elif not given.speed:
         arguments.error("give --data and --weights, or --speed")
 
@@ -287,12 +309,11 @@ def evaluate(given: argparse.Namespace) -> None:
     fixed = np.array([_compare(np.stack([central] * 2), p[1:] > 127)[0] for p in stored])
     chosen = groups(entries)
     ellipses = {name: float(np.nanmean(fixed[where & shown])) for name, where in chosen.items()}
-    validation = chosen["validation"] & (shown | ~broken)
     report, text = {}, ""
     for seen in all_seen:
-        threshold = best_threshold(seen.score[validation], broken[validation])
+        threshold, least = thresholds(seen, entries, files[seen.name])
         rows = {g: figures(seen, entries, where, threshold) for g, where in chosen.items()}
-        spines, spine_figures = spine_table(seen, entries, files[seen.name])
+        spines, spine_figures = spine_table(seen, entries, files[seen.name], least)
         report[seen.name] = {
             "gmac": seen.gmac,
             "threshold": threshold,
@@ -301,6 +322,12 @@ def evaluate(given: argparse.Namespace) -> None:
         }
         text += table(f"{seen.name} ({seen.gmac:.2f} GMAC)", rows, ellipses) + "\n"
         text += spines + "\n"
+        outlined = seen.drawn & (seen.score >= threshold) & (seen.spine >= least)
+        outside = np.flatnonzero(chosen["external"])
+        there = [entries[k] for k in outside]
+        if steady := steadiness(there, outlined[outside], seen.dice[outside]):
+            run_text, report[seen.name]["runs"] = run_table(seen.name, steady)
+            text += run_text + "\n"
     (given.out / "table.md").write_text(text)
     (given.out / "figures.json").write_text(json.dumps(report, indent=1) + "\n")
     draw_roc(all_seen, entries, given.out)

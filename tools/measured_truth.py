@@ -80,7 +80,8 @@ def truths(index: Path, anatomy: Anatomy, split: str, most: int) -> Iterator[Tru
     itk.MultiThreaderBase.SetGlobalDefaultNumberOfThreads(1)
     with index.open(newline="") as file:
         rows = [r for r in csv.DictReader(file) if r["view"] == "lateral" and r["split"] == split]
-    chosen = [r for r in rows if r["kind"] in LAWS and r["occult"] == "0"]
+    single = [r for r in rows if not r.get("run")]
+    chosen = [r for r in single if r["kind"] in LAWS and r["occult"] == "0"]
     numbers = list(dict.fromkeys(int(r["patient"]) for r in chosen))
     for number in numbers[:most]:
         own = [r for r in chosen if int(r["patient"]) == number]

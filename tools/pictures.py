@@ -3,7 +3,9 @@
 The index is a CSV. `image` and `mask` are needed: files relative to it, PNG or DICOM (the first
 frame of each; a mask may be a DICOM SEG; an empty `mask` is a healthy control). May be there:
 `bodies` (mask of all vertebral bodies), `patient`, `centre`, `split` (train, val, external),
-`view`, `scene`, `kind` (`other` is no spine to treat), `occult`. Without `split`, one patient in
+`view`, `scene`, `kind` (`other` is no spine to treat), `occult`; and for the frames of a run
+`run`, which names it among its patient's, and `frame`, 0, 1, …: both are empty or absent for single
+pictures, and every frame is a line and a file of its own. Without `split`, one patient in
 ten of every centre is for validation: by patient, never by picture.
 """
 
@@ -29,7 +31,10 @@ STORED = 320
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of an index; paths are absolute, `mask` and `bodies` may be None."""
+    """One line of an index; paths are absolute, `mask` and `bodies` may be None.
+
+    A single picture has an empty `run`, and `frame` 0.
+    """
 
     image: Path
     mask: Path | None
@@ -41,6 +46,8 @@ class Entry:
     scene: str
     kind: str
     occult: bool
+    run: str
+    frame: int
 
 
 def read_index(path: Path) -> list[Entry]:
@@ -54,6 +61,7 @@ def read_index(path: Path) -> list[Entry]:
         ) from None
     entries = [_entry(path.parent, row, number) for number, row in enumerate(rows, 2)]
     _no_patient_twice(entries)
+    _no_frame_twice(entries)
     return entries
 
 
@@ -82,7 +90,18 @@ def _entry(folder: Path, row: dict[str, str], number: int) -> Entry:
         row.get("scene") or "",
         row.get("kind") or ("fracture" if mask else "healthy"),
         row.get("occult") == "1",
+        row.get("run") or "",
+        _frame(row, number),
     )
+
+
+def _frame(row: dict[str, str], number: int) -> int:
+    if not row.get("run"):
+        return 0
+    frame = row.get("frame") or ""
+    if not (frame.isascii() and frame.isdigit()):
+        raise OrappError(f"line {number} of the index has a run but no frame", "number its frames")
+    return int(frame)
 
 
 def _no_patient_twice(entries: Sequence[Entry]) -> None:
@@ -94,6 +113,37 @@ def _no_patient_twice(entries: Sequence[Entry]) -> None:
                 f"patient {e.patient} of {e.centre} is in {other} and in {e.split}",
                 "a patient belongs to one split",
             )
+
+
+def _no_frame_twice(entries: Sequence[Entry]) -> None:
+    for run in runs(entries):
+        numbers = [entries[k].frame for k in run]
+        if len(set(numbers)) < len(numbers):
+            e = entries[run[0]]
+            raise OrappError(
+                f"run {e.run} of patient {e.patient} has a frame twice", "number its frames"
+            )
+
+
+def runs(entries: Sequence[Entry]) -> list[list[int]]:
+    """The runs of an index: numbers of their lines, each in the order of its frames."""
+    found: dict[tuple[str, str, str], list[int]] = {}
+    for k, e in enumerate(entries):
+        if e.run:
+            found.setdefault((e.centre, e.patient, e.run), []).append(k)
+    return [sorted(run, key=lambda k: entries[k].frame) for run in found.values()]
+
+
+def thinned(entries: Sequence[Entry], most: int) -> list[Entry]:
+    """Single pictures, and of each run at most so many frames, evenly spread over it.
+
+    Frames of a run are much alike: a few of them teach nearly all that the run does.
+    """
+    kept = {k for k, e in enumerate(entries) if not e.run}
+    for run in runs(entries):
+        at = np.linspace(0, len(run) - 1, min(most, len(run))).round().astype(int)
+        kept |= {run[n] for n in at}
+    return [e for k, e in enumerate(entries) if k in kept]
 
 
 def read_picture(path: Path) -> Gray:

@@ -9,9 +9,7 @@ training only.
 """
 
 import argparse
-import csv
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import cv2
@@ -21,7 +19,7 @@ from rich.progress import track
 from orapp.sources.carm import Camera, CArm, Chain
 from orapp.sources.simulated import aim, trocar
 from orapp.sources.spine import Fracture, Layers, build, draw_fracture, load_layers
-from tools.simulate_fluoroscopy.dataset import Row, make_folders, save
+from tools.simulate_fluoroscopy.dataset import Row, go_on, make_folders, save
 from tools.simulate_fluoroscopy.machines import Gray
 
 SIDE = 512
@@ -97,12 +95,8 @@ def main() -> None:
     files = sorted(given.layers.glob("*.npz"))
     if not files:
         raise SystemExit(f"'{given.layers.name}' holds no layers: run tools.project_ct first")
-    new = not index.exists()
-    with index.open("a", newline="") as file:
-        table = csv.DictWriter(file, list(Row.__dataclass_fields__))
-        if new:
-            table.writeheader()
-        table.writerows(asdict(row) for row in rows(files, given.spines, given.seed, given.out))
+    with go_on(index) as table:
+        table(rows(files, given.spines, given.seed, given.out))
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from orapp.pfnet.losses import pfnet_loss
 from tools.comparators import NETWORKS, forward
 from tools.curves import draw_curves
 from tools.others import draw_other
-from tools.pictures import STORED, Entry, augment, load, read_index, without_spine
+from tools.pictures import STORED, Entry, augment, load, read_index, thinned, without_spine
 
 BODIES_WEIGHT = 0.5
 """Of the second map's loss, all vertebral bodies, beside the fracture's."""
@@ -148,8 +148,8 @@ def train(given: argparse.Namespace) -> None:
     torch.manual_seed(given.seed)
     given.out.mkdir(parents=True, exist_ok=True)
     entries = read_index(given.data)
-    training = [e for e in entries if e.split == "train"]
-    validation = [e for e in entries if e.split == "val"]
+    training = thinned([e for e in entries if e.split == "train"], given.frames)
+    validation = thinned([e for e in entries if e.split == "val"], given.frames)
     stored = read_all(training, STORED)
     held_out = read_all(validation, given.size)
     network = NETWORKS[given.network]()
@@ -269,6 +269,9 @@ def main() -> None:
     arguments.add_argument("--rate", type=float, default=2e-3)
     arguments.add_argument(
         "--precision", choices=["f32", "bf16"], default="f32", help="bf16 where the CPU has it"
+    )
+    arguments.add_argument(
+        "--frames", type=int, default=2, help="pictures that are taken of a run (%(default)s)"
     )
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--workers", type=int, default=1)

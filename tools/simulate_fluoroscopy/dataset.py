@@ -2,14 +2,16 @@
 
 Every patient has one habitus, one or two broken bodies, and three views; each view gives four
 pictures of the fractures, and of the healthy twin two, which share camera and noise with the first
-two.
+two. A fluoroscopic picture is a run of frames (runs.py) with the columns `run` and `frame`; with
+one frame per run it is a single picture and they are empty.
 Centres A and B are split into train and val by patient; C, D and E are external.
 """
 
 import csv
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -18,9 +20,20 @@ import itk
 import numpy as np
 from rich.progress import track
 
+from orapp.errors import OrappError
 from tools.simulate_fluoroscopy.ct import BREAKABLE, Anatomy, take_apart
-from tools.simulate_fluoroscopy.machines import CENTRES, TRAINING, Gray, draw_look, expose
+from tools.simulate_fluoroscopy.machines import (
+    CENTRES,
+    TRAINING,
+    Gray,
+    Look,
+    Machine,
+    Moment,
+    draw_look,
+    expose,
+)
 from tools.simulate_fluoroscopy.patients import Fracture, Patient, draw_fractures, draw_habitus
+from tools.simulate_fluoroscopy.runs import draw_run
 from tools.simulate_fluoroscopy.views import (
     CANVAS,
     PLACES,
@@ -33,6 +46,7 @@ from tools.simulate_fluoroscopy.views import (
 VIEWS = ("lateral", "ap", "oblique")
 WHOLE_CHEST = (210.0, 275.0)
 """Field of a chest picture on its wide canvas: 34 to 44 cm, where nobody frames a spine so."""
+RUN_FRAMES = 6
 OCCULT = 0.1
 """A fracture is occult if its outline lost less area than this part: nobody can tell it."""
 
@@ -53,11 +67,15 @@ class Row:
     kind: str
     loss: float
     occult: int
+    run: str = ""
+    frame: int | str = ""
 
 
-def simulate(anatomy: Anatomy, seed: int, number: int, out: Path) -> list[Row]:
+def simulate(
+    anatomy: Anatomy, seed: int, number: int, out: Path, run_frames: int = RUN_FRAMES
+) -> list[Row]:
     """Writes all pictures of one patient; deterministic for its arguments."""
-    rng = np.random.default_rng([seed, number])
+    rng = _start_of(seed, number)
     centre = _draw_centre(rng)
     patient = Patient(anatomy, draw_habitus(rng, len(anatomy.bodies)))
     level = BREAKABLE[rng.integers(len(BREAKABLE))]
@@ -72,27 +90,41 @@ def simulate(anatomy: Anatomy, seed: int, number: int, out: Path) -> list[Row]:
         lost = 1 - eye.area(broken, level) / max(eye.area(whole, level), 1)
         for seen, fracture, camera, name in _pictures(healthy, ill, fractures, rng):
             scene = "preoperative" if camera["preoperative"] else "intraoperative"
-            look = draw_look(
-                CENTRES[centre], ill, eye.floor, np.random.default_rng(camera["look"]), scene
-            )
-            instrument = camera["instrument"] if scene == "intraoperative" else "none"
-            pictures = expose(CENTRES[centre], seen, look, camera["noise"], scene, instrument)
-            stem = f"{number:05d}-{view}-{name}"
             law = "+".join(f.law for f in fracture) or "healthy"
-            rows.append(
-                Row(
-                    *save(out, stem, pictures),
-                    *(f"{number:05d}", centre, split, scene, view, level, law),
-                    round(fracture[0].loss, 3) if fracture else 0.0,
-                    int(bool(fracture) and lost < OCCULT),
-                )
+            about = (
+                *(f"{number:05d}", centre, split, scene, view, level, law),
+                round(fracture[0].loss, 3) if fracture else 0.0,
+                int(bool(fracture) and lost < OCCULT),
             )
+            drawn = np.random.default_rng(camera["look"])
+            look = draw_look(CENTRES[centre], ill, eye.floor, drawn, scene)
+            moments = []
+            if scene == "intraoperative" and run_frames > 1:
+                motion = np.random.default_rng([camera["look"], 1])
+                moments = draw_run(look, eye.floor, run_frames, motion)
+            stem = f"{number:05d}-{view}-{name}"
+            for planes, frame in _shoot(CENTRES[centre], seen, look, camera, scene, moments):
+                names = save(out, f"{stem}-{frame}" if moments else stem, planes)
+                rows.append(Row(*names, *about, stem if moments else "", frame))
     return rows
+
+
+def _shoot(
+    machine: Machine, seen: Projected, look: Look, camera: dict, scene: str, run: list[Moment]
+) -> Iterator[tuple[tuple[Gray, Gray, Gray], int | str]]:
+    """A picture, or a run's frames with their numbers."""
+    instrument = camera["instrument"] if scene == "intraoperative" else "none"
+    if not run:
+        yield expose(machine, seen, look, camera["noise"], scene, instrument), ""
+    for moment in run:
+        first = run[0].column
+        planes = expose(machine, seen, first, camera["noise"], scene, instrument, moment)
+        yield planes, moment.frame
 
 
 def simulate_elsewhere(anatomy: Anatomy, seed: int, number: int, out: Path) -> list[Row]:
     """Writes pictures of one patient that show no spine to treat: chest, shoulder, flank."""
-    rng = np.random.default_rng([seed, number, 1])
+    rng = _start_of(seed, number, elsewhere=True)
     centre = _draw_centre(rng)
     patient = Patient(anatomy, draw_habitus(rng, len(anatomy.bodies)))
     bodies = patient.bodies(())
@@ -164,8 +196,48 @@ def make_folders(out: Path) -> Path:
     return out / "index.csv"
 
 
+@contextmanager
+def go_on(index: Path) -> Iterator[Callable[[Iterable[Row]], None]]:
+    """Begins an index or goes on with it; raises OrappError if it has other columns."""
+    columns = list(Row.__dataclass_fields__)
+    with index.open("a+", newline="") as file:
+        file.seek(0)
+        there = next(csv.reader(file), columns)
+        if there != columns:
+            raise OrappError(
+                f"'{index.name}' has not the columns of this version", "give another --out"
+            )
+        table = csv.DictWriter(file, columns)
+        if not file.seek(0, 2):
+            table.writeheader()
+
+        def add(rows: Iterable[Row]) -> None:
+            table.writerows(asdict(row) for row in rows)
+            file.flush()
+
+        yield add
+
+
+def of_centres(
+    numbers: Iterable[int], seed: int, centres: Collection[str], *, elsewhere: bool = False
+) -> list[int]:
+    """Those of the patients who are seen at one of these centres."""
+    return [n for n in numbers if _draw_centre(_start_of(seed, n, elsewhere=elsewhere)) in centres]
+
+
+def _start_of(seed: int, number: int, *, elsewhere: bool = False) -> np.random.Generator:
+    return np.random.default_rng([seed, number, 1] if elsewhere else [seed, number])
+
+
 def write(
-    data: Path, out: Path, numbers: range, seed: int, workers: int, *, elsewhere: bool = False
+    data: Path,
+    out: Path,
+    numbers: Sequence[int],
+    seed: int,
+    workers: int,
+    run_frames: int = RUN_FRAMES,
+    *,
+    elsewhere: bool = False,
 ) -> None:
     """Simulates these patients in parallel; the index lists them in their order.
 
@@ -175,23 +247,17 @@ def write(
         numbers: of the patients.
         seed: of everything.
         workers: processes.
+        run_frames: frames of a fluoroscopy run; 1 makes it a single picture.
         elsewhere: pictures that show no spine to treat, in place of spines.
     """
     cache, index = out.parent / "anatomy.npz", make_folders(out)
-    take_apart(data, cache)
-    new = not index.exists()
     context = multiprocessing.get_context("spawn")
-    with (
-        ProcessPoolExecutor(workers, context, _start, (data, cache)) as pool,
-        index.open("a", newline="") as file,
-    ):
-        table = csv.DictWriter(file, list(Row.__dataclass_fields__))
-        if new:
-            table.writeheader()
-        jobs = [(seed, number, out, elsewhere) for number in numbers]
-        for rows in track(pool.map(_one, jobs), "patients", len(jobs)):
-            table.writerows(asdict(row) for row in rows)
-            file.flush()
+    with go_on(index) as table:
+        take_apart(data, cache)
+        jobs = [(seed, number, out, 0 if elsewhere else run_frames) for number in numbers]
+        with ProcessPoolExecutor(workers, context, _start, (data, cache)) as pool:
+            for rows in track(pool.map(_one, jobs), "patients", len(jobs)):
+                table(rows)
 
 
 _anatomy: Anatomy | None = None
@@ -204,8 +270,9 @@ def _start(data: Path, cache: Path) -> None:
     _anatomy = take_apart(data, cache)
 
 
-def _one(job: tuple[int, int, Path, bool]) -> list[Row]:
+def _one(job: tuple[int, int, Path, int]) -> list[Row]:
     assert _anatomy is not None
-    seed, number, out, elsewhere = job
-    make = simulate_elsewhere if elsewhere else simulate
-    return make(_anatomy, seed, number, out)
+    seed, number, out, run_frames = job
+    if not run_frames:
+        return simulate_elsewhere(_anatomy, seed, number, out)
+    return simulate(_anatomy, seed, number, out, run_frames)

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tools.simulate_fluoroscopy.ct import Vector
 from tools.simulate_fluoroscopy.views import CANVAS, CANVAS_MM, Plane, Projected
 
 Gray = NDArray[np.uint8]
@@ -20,6 +21,8 @@ WATER_PER_MM = 0.0195
 """Attenuation of water at about 70 keV, 1/mm (NIST XCOM)."""
 SIZE = 512
 """Side of every picture in pixels."""
+TRAVEL_MM = 35.0
+"""How far behind its place a trocar begins."""
 INSTRUMENTS = ("none", "trocar", "trocars", "balloon", "cement")
 
 
@@ -89,15 +92,40 @@ class Look:
     field_mm: float
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One frame of a run: what has changed since its first.
+
+    Attributes:
+        frame: 0, 1, …; the noise is its own.
+        column, soft: where the machine looks, from the vertebrae and from the soft tissue.
+        advance: how far the instrument has come, 0 to 1.
+        smear: what moved during the exposure: length in pixels of the picture, direction in rad.
+        dose: photons of a frame, as a part of a single picture's.
+    """
+
+    frame: int
+    column: Look
+    soft: Look
+    advance: float
+    smear: Range
+    dose: float
+
+
+def room(field_mm: float, floor: float) -> tuple[float, Vector]:
+    """Least and largest x, y on the canvas of a field's middle, so that it shows the patient."""
+    half = field_mm / CANVAS_MM / 2
+    high = np.array([CANVAS - half, max(min(floor, CANVAS) - half, half)])
+    return half, np.maximum(high, half)
+
+
 def draw_look(
     machine: Machine, seen: Projected, floor: float, rng: np.random.Generator, scene: str
 ) -> Look:
     """The body in question lies anywhere in the view that the canvas leaves room for."""
     field = rng.uniform(*machine.field_mm)
-    half = field / CANVAS_MM / 2
-    at = seen.focus - rng.uniform(-0.75, 0.75, 2) * half
-    high = np.array([CANVAS - half, max(min(floor, CANVAS) - half, half)])
-    at = np.clip(at, half, np.maximum(high, half))
+    low, high = room(field, floor)
+    at = np.clip(seen.focus - rng.uniform(-0.75, 0.75, 2) * low, low, high)
     angle = np.radians(rng.normal(0, 3 if scene == "preoperative" else 7))
     scale = field / CANVAS_MM / SIZE
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -111,26 +139,30 @@ def expose(
     seed: int,
     scene: str,
     instrument: str = "none",
+    moment: Moment | None = None,
 ) -> tuple[Gray, Gray, Gray]:
     """One picture, the mask of what is broken, and that of all bodies; (SIZE, SIZE) uint8 each.
 
-    The same seed gives the fractured and the healthy twin the same machine and noise.
+    The same seed gives the fractured and the healthy twin the same machine and noise. With a
+    `moment` it is that frame of a run: `look` is then the first frame's, where the machine
+    measures brightness for the whole run; the same seed gives all frames the same machine, and
+    each frame has noise of its own.
     """
     rng = np.random.default_rng(seed)
     bone = rng.uniform(*machine.bone)
-    canvas = WATER_PER_MM * (seen.soft + bone * (seen.bone + seen.column))
-    log = _warp(canvas, look, cv2.INTER_LINEAR)
-    log = log + _instruments(instrument, seen, look, rng)
+    own, advance = (look, 1.0) if moment is None else (moment.column, moment.advance)
+    log = _look_through(seen, bone, own, own if moment is None else moment.soft)
+    log = log + _instruments(instrument, seen, own, rng, advance)
     pixel_mm = look.field_mm / SIZE
     log = cv2.GaussianBlur(log, (0, 0), max(rng.uniform(*machine.blur_mm) / pixel_mm, 0.3))
-    if scene == "intraoperative" and rng.uniform() < 0.3:
-        log = _move(log, rng)
-    log = _measure(log, machine, rng)
-    broken, bodies = (
-        _warp(m.astype(np.float32), look, cv2.INTER_LINEAR) > 0.5
-        for m in (seen.broken, seen.bodies)
-    )
-    shown = _process(log, machine, _measuring_field(bodies, pixel_mm, rng), rng)
+    if moment is not None:
+        log = _smear(log, *moment.smear)
+    elif scene == "intraoperative" and rng.uniform() < 0.3:
+        log = _smear(log, int(rng.integers(3, 8)), rng.uniform(0, np.pi))
+    log = _measure(log, machine, rng, seed, moment)
+    broken, bodies = (_inside(m, own) for m in (seen.broken, seen.bodies))
+    measured = bodies if moment is None else _inside(seen.bodies, look)
+    shown = _process(log, machine, _measuring_field(measured, pixel_mm, rng), rng)
     if rng.uniform() < machine.bright_bone:
         shown = 255 - shown
     open_ = _shutter(machine.shutter, rng)
@@ -143,6 +175,19 @@ def _mask(inside: NDArray[np.bool_]) -> Gray:
     return np.where(inside, 255, 0).astype(np.uint8)
 
 
+def _look_through(seen: Projected, bone: float, column: Look, soft: Look) -> Plane:
+    """Log attenuation; once warped where nothing has moved, else soft tissue and bone apart."""
+    hard = bone * (seen.bone + seen.column)
+    if soft is column:
+        return _warp(WATER_PER_MM * (seen.soft + hard), column, cv2.INTER_LINEAR)
+    parts = _warp(seen.soft, soft, cv2.INTER_LINEAR) + _warp(hard, column, cv2.INTER_LINEAR)
+    return np.asarray(np.float32(WATER_PER_MM) * parts, np.float32)
+
+
+def _inside(mask: Gray, look: Look) -> NDArray[np.bool_]:
+    return np.asarray(_warp(mask.astype(np.float32), look, cv2.INTER_LINEAR) > 0.5)
+
+
 def _warp(plane: Plane, look: Look, how: int) -> Plane:
     flags = how | cv2.WARP_INVERSE_MAP
     return np.asarray(
@@ -153,16 +198,17 @@ def _warp(plane: Plane, look: Look, how: int) -> Plane:
     )
 
 
-def _move(log: Plane, rng: np.random.Generator) -> Plane:
-    """Motion during the pulse."""
-    length, angle = int(rng.integers(3, 8)), rng.uniform(0, np.pi)
+def _smear(log: Plane, length: float, angle: float) -> Plane:
+    """Motion during the pulse; at most 8 pixels."""
     kernel = np.zeros((9, 9), np.float32)
     for t in np.linspace(-length / 2, length / 2, 25):
         kernel[round(4 + t * np.sin(angle)), round(4 + t * np.cos(angle))] = 1
     return np.asarray(cv2.filter2D(log, -1, kernel / kernel.sum()), np.float32)
 
 
-def _measure(log: Plane, machine: Machine, rng: np.random.Generator) -> Plane:
+def _measure(
+    log: Plane, machine: Machine, rng: np.random.Generator, seed: int, moment: Moment | None
+) -> Plane:
     """Glare and quantum noise on the intensity, and back to its logarithm."""
     intensity = np.exp(-(log - float(np.median(log))))
     small = cv2.resize(intensity, (64, 64), interpolation=cv2.INTER_AREA)
@@ -170,9 +216,12 @@ def _measure(log: Plane, machine: Machine, rng: np.random.Generator) -> Plane:
     intensity = intensity + rng.uniform(*machine.glare) * spread
     photons = 1000 * np.exp(rng.uniform(*np.log(machine.photons)))
     grain = rng.uniform(*machine.grain)
-    noise = cv2.GaussianBlur(
-        rng.standard_normal((SIZE, SIZE), np.float32), (0, 0), grain
-    ) * np.float32(max(2 * np.sqrt(np.pi) * grain, 1) ** 0.7)
+    drawn = rng.standard_normal((SIZE, SIZE), np.float32)
+    if moment is not None:  # what is drawn after it stays the same in all frames
+        own = np.random.default_rng([seed, moment.frame])
+        drawn, photons = own.standard_normal((SIZE, SIZE), np.float32), photons * moment.dose
+    strength = np.float32(max(2 * np.sqrt(np.pi) * grain, 1) ** 0.7)
+    noise = cv2.GaussianBlur(drawn, (0, 0), grain) * strength
     counts = intensity + noise * np.sqrt(np.maximum(intensity, 1e-3) / photons)
     return np.asarray(-np.log(np.maximum(counts, 2e-3)), np.float32)
 
@@ -226,8 +275,13 @@ def _write(picture: Gray, rng: np.random.Generator) -> None:
         cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, grey, 1, cv2.LINE_AA)
 
 
-def _instruments(kind: str, seen: Projected, look: Look, rng: np.random.Generator) -> Plane:
-    """Log attenuation of what the surgeon brings; drawn at 3 mm needles, 12-18 mm balloons."""
+def _instruments(
+    kind: str, seen: Projected, look: Look, rng: np.random.Generator, advance: float
+) -> Plane:
+    """Log attenuation of what the surgeon brings; drawn at 3 mm needles, 12-18 mm balloons.
+
+    `advance` 1 is a trocar in its place, a balloon or cement of full size; less is on the way.
+    """
     plane = np.zeros((SIZE, SIZE), np.float32)
     if kind == "none":
         return plane
@@ -237,10 +291,13 @@ def _instruments(kind: str, seen: Projected, look: Look, rng: np.random.Generato
     mm = SIZE / look.field_mm
     at = focus + rng.normal(0, 4, 2) * mm
     if kind in ("balloon", "cement"):
-        plane += _blob(at, mm, rng, ragged=kind == "cement")
+        plane += _blob(at, mm, rng, advance, ragged=kind == "cement")
+    far = 0.0 if kind == "balloon" else (1 - advance) * TRAVEL_MM * mm
     for side in range(2 if kind == "trocars" else int(kind in ("trocar", "balloon"))):
         angle = np.arctan2(rear[1], rear[0]) + rng.normal(0, 0.25) + side * rng.uniform(0.1, 0.6)
-        _needle(plane, at + rng.normal(0, 3, 2) * mm, angle, rng.uniform(2.5, 4.5) * mm, rng)
+        way = far * np.array([np.cos(angle), np.sin(angle)])
+        tip = at + way + rng.normal(0, 3, 2) * mm
+        _needle(plane, tip, angle, rng.uniform(2.5, 4.5) * mm, rng)
     return plane
 
 
@@ -255,15 +312,18 @@ def _needle(
     np.maximum(plane, drawn * np.float32(rng.uniform(1.0, 2.5) / 255), out=plane)
 
 
-def _blob(at: NDArray[np.float64], mm: float, rng: np.random.Generator, *, ragged: bool) -> Plane:
-    """A balloon full of contrast agent, or cement with its spikes."""
+def _blob(
+    at: NDArray[np.float64], mm: float, rng: np.random.Generator, advance: float, *, ragged: bool
+) -> Plane:
+    """A balloon full of contrast agent, or cement with its spikes; its volume has come so far."""
+    grown = float(np.cbrt(advance))
     angles = np.linspace(0, 2 * np.pi, 40, endpoint=False)
     radius = np.ones(40)
     for k in range(2, 9):
         radius += (0.12 if ragged else 0.02) * rng.normal() * np.cos(k * angles + rng.uniform(0, 6))
-    radii = rng.uniform(5, 10, 2) * mm
+    radii = rng.uniform(5, 10, 2) * mm * grown
     points = at + np.stack([np.cos(angles), np.sin(angles)], 1) * radius[:, None] * radii
     drawn = np.zeros((SIZE, SIZE), np.uint8)
     cv2.fillPoly(drawn, [np.round(points * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
     soft = cv2.GaussianBlur(drawn, (0, 0), 1.5 * mm)
-    return soft.astype(np.float32) * np.float32(rng.uniform(0.5, 1.3) / 255)
+    return soft.astype(np.float32) * np.float32(grown * rng.uniform(0.5, 1.3) / 255)
