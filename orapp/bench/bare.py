@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orapp.bench.observer import Observer, Sighting
-from orapp.engines import EngineSpec
+from orapp.engines import EngineSpec, beside_a_display
 from orapp.errors import OrappError
 from orapp.frames import Gray
 
@@ -47,7 +47,7 @@ def _infer(
     from orapp.verify import open_verified
 
     cv2.setNumThreads(1)  # as in the segmenting process
-    with open_verified(spec) as engine:
+    with open_verified(beside_a_display(spec)) as engine:
         for frame in frames[:WARM_UP]:
             engine.infer(frame)
         due_ns, count = time.monotonic_ns(), 0

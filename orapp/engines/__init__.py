@@ -1,5 +1,6 @@
 """What runs the network: one small protocol, three backends, one door."""
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +34,17 @@ class EngineSpec:
     raise_at: int = 0
     spike_at: int = 0
     threads: int = 0
+
+
+def beside_a_display(spec: EngineSpec) -> EngineSpec:
+    """The engine for a live run: it leaves one core to picture and grabber.
+
+    As measured on 2 cores at 30/s, outlines are 2 ms sooner at p50 and 12 ms at p95 so, although
+    the engine alone takes 3 ms longer: its threads wait for each other, and one of them would
+    stand in line behind each painting.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return replace(spec, threads=spec.threads or max((cores or 2) - 1, 1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orapp.engines import EngineSpec
+from orapp.engines import EngineSpec, beside_a_display
 from orapp.errors import OrappError
 from orapp.frames import Frame
 from orapp.worker.messages import Done, Failed, Job, Ready, packed
@@ -70,7 +70,7 @@ def _work(
         from orapp.verify import open_verified
 
         cv2.setNumThreads(1)  # the engine and the display need the cores more
-        engine = open_verified(spec)
+        engine = open_verified(beside_a_display(spec))
     except OrappError as error:
         return Failed(generation, str(error), loading=True)
     except Exception as error:
