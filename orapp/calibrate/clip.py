@@ -73,7 +73,8 @@ def watch_clip(
     Raises:
         OrappError: the source fails; or it says too little (`TooLittle`).
     """
-    watch, samples, sampled_s = Watch(), [], -1e9
+    samples: list[Gray] = []
+    watch, sampled_s = Watch(), -1e9
     for count, (raw, time_s) in enumerate(frames_of(source, seconds)):
         if samples and samples[0].shape != raw.shape:
             samples, sampled_s = [], -1e9

@@ -176,9 +176,7 @@ class Draft:
         found = self.found
         if found is None:
             return None
-        evidence = Evidence(
-            found, self.plate, self.spacing, self.engine, self.mode, flat=self.flat
-        )
+        evidence = Evidence(found, self.plate, self.spacing, self.engine, self.mode, flat=self.flat)
         return propose(evidence, self.name, self._before, by=by)
 
     def standing(self, step: Step) -> Standing:

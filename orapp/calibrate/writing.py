@@ -183,7 +183,8 @@ def _plain(name: str, table: Mapping[str, Any]) -> list[str]:
 def _chunks(text: str) -> dict[str, str]:
     """Each table of a file by its first name, as it was written, with the comments above it."""
     chunks: dict[str, str] = {}
-    name, waiting = "", []
+    name = ""
+    waiting: list[str] = []
     for line in text.splitlines():
         head = re.match(r"\s*\[\s*([A-Za-z_]+)\s*[\].]", line)
         if head:
