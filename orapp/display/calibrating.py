@@ -62,7 +62,7 @@ class CalibrationWindow(QWidget):
         super().__init__()
         self.watching, self.draft, self.out = watching, draft, out
         self.step, self.saved, self._closing = 0, True, False
-        self._measured_s, self._wanted = 0.0, ""
+        self._measured_s, self._wanted, self._lost_told = 0.0, "", False
         self._by = f"orapp {orapp.__version__}, in the window"
         self.setWindowTitle(say("orapp: calibration"))
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
@@ -79,7 +79,9 @@ class CalibrationWindow(QWidget):
             "geometry": GeometryPage(self, self._measure_plate, self._measure_spacing),
             "save": SavePage(self, out, self.save),
         }
-        self.sheet = Sheet(self, self.steps, self.raw, list(self.pages.values()))
+        last = self.pages["save"]
+        assert isinstance(last, SavePage)
+        self.sheet = Sheet(self, self.steps, self.raw, list(self.pages.values()), last.summary)
         self._bind_buttons()
         self._bind_keys()
         self._timer = QTimer(self)
@@ -135,13 +137,15 @@ class CalibrationWindow(QWidget):
         self.sheet.stack.setCurrentWidget(self.pages[step.name])
         self.sheet.beside.setCurrentWidget(self.sheet.after)
         last = self.step == len(STEPS) - 1
+        self.sheet.before.setCurrentIndex(int(last))
         self.sheet.back.setEnabled(self.step > 0)
         self.sheet.next.setVisible(not last)
         self.sheet.again.setVisible(bool(step.fields))
         self.sheet.reset.setVisible(bool(step.fields))
         self._say("")
         self.show_draft()
-        (self.pages["save"].save if last else self.sheet.next).setFocus()  # type: ignore[attr-defined]
+        page = self.pages["save"]
+        (page.save if last and isinstance(page, SavePage) else self.sheet.next).setFocus()
 
     def _go_on(self) -> None:
         self.go(self.step + 1)
@@ -295,21 +299,36 @@ class CalibrationWindow(QWidget):
     def _progress(self) -> None:
         page = self.pages["video"]
         assert isinstance(page, VideoPage)
-        signal = say(state_word(self.watching.signal))
-        page.progress(self.watching.seconds, self.watching.exposures, signal)
-        raw = say("The video as it comes: {signal}").format(signal=signal)
-        if self.watching.ended:
-            raw = say("The end of the clip")
-        self.sheet.captions[0].setText(raw)
+        page.progress(self.watching.seconds, self.watching.exposures)
+        self._name_pictures()
         if self.watching.complaint:
             self._say(self.watching.complaint, "care")
-        elif self._is_lost() and not self.sheet.said.text():
-            self._say(say("There is no picture: check the cable, and that the C-arm is on."))
+        elif self._is_lost() != self._lost_told and not (self._is_lost() and self._says()):
+            self._lost_told = self._is_lost()
+            lost = say("There is no picture: check the cable, and that the C-arm is on.")
+            self._say(lost if self._lost_told else "", "care")
         self.sheet.next.setEnabled(self.draft.measured is not None)
         if self.now.name == "geometry":
             geometry = self.pages["geometry"]
             assert isinstance(geometry, GeometryPage)
             geometry.busy(plate=self.watching.asks("plate"), spacing=self.watching.asks("spacing"))
+
+    def _says(self) -> bool:
+        return bool(self.sheet.said.text())
+
+    def _name_pictures(self) -> None:
+        signal = say(state_word(self.watching.signal))
+        raw = say("The video as it comes: {signal}").format(signal=signal)
+        if self.watching.ended:
+            raw = say("The end of the clip")
+        if self.now.name == "save":
+            raw = say("What will be written, and how it was found")
+        after = say("As orapp will see it")
+        if self.draft.measured is None:
+            after = say("As orapp will see it: not known yet")
+        for caption, text in zip(self.sheet.captions, (raw, after), strict=True):
+            if caption.text() != text:
+                caption.setText(text)
 
     def _is_lost(self) -> bool:
         return self.watching.signal not in LIVE and not self.watching.ended
@@ -324,9 +343,6 @@ class CalibrationWindow(QWidget):
             self._show_after(frame)
         self.steps.show_standing(self.step, [self.draft.standing(one) for one in STEPS])
         self._show_why(step)
-        self.sheet.captions[1].setText(
-            say("As orapp will see it") if found is not None else say("Not yet calibrated")
-        )
         spacing = self.draft.spacing
         shown = spacing is not None and step.name == "geometry"
         self.sheet.after.points = (

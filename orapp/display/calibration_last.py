@@ -123,11 +123,10 @@ class SavePage(Page):
         self.lines.setTextFormat(Qt.TextFormat.RichText)
         self.lines.setWordWrap(True)
         self.lines.setAlignment(Qt.AlignmentFlag.AlignTop)
-        area = QScrollArea()
-        area.setWidget(self.lines)
-        area.setWidgetResizable(True)
-        area.setMinimumHeight(96)
-        self.column.addWidget(area, 1)
+        self.lines.setMargin(10)
+        self.summary = QScrollArea()
+        self.summary.setWidget(self.lines)
+        self.summary.setWidgetResizable(True)
         modes = {
             "paired": say("Paired: only on its own exposure"),
             "live": say("Live: dashed, aged"),
@@ -135,9 +134,9 @@ class SavePage(Page):
         self.mode = Choice(modes, self._choose_mode)
         self.mode_why = QLabel()
         self.mode_why.setObjectName("quiet")
+        self.row(QLabel(say("Outline:")), self.mode)
         self.mode_why.setWordWrap(True)
-        line = self.row(QLabel(say("Outline:")), self.mode)
-        line.insertWidget(2, self.mode_why, 1)
+        self.column.insertWidget(self.column.count() - 1, self.mode_why)
         self.name = QLineEdit(desk.draft.name)
         self.name.setMaxLength(80)
         self.name.setMinimumWidth(320)
@@ -191,8 +190,8 @@ def _table(proposal: Proposal) -> str:
         colour = care if row.unsure else quiet
         why = f"{say('CHECK')}: {row.why}" if row.unsure else row.why
         rows.append(
-            f"<tr><td>{escape(say(row.what))}&nbsp;&nbsp;</td>"
-            f"<td><b>{escape(row.value)}</b>&nbsp;&nbsp;&nbsp;</td>"
-            f"<td style='color:{colour}'>{escape(why)}</td></tr>"
+            f"<tr><td style='padding:5px 18px 0 0'>{escape(say(row.what))}</td>"
+            f"<td style='padding:5px 0 0 0'><b>{escape(row.value)}</b></td></tr>"
+            f"<tr><td></td><td style='color:{colour}'>{escape(why)}</td></tr>"
         )
     return f"<table cellspacing='2'>{''.join(rows)}</table>"

@@ -59,6 +59,7 @@ QWidget#steps, QWidget#panel {{ background: {t.STRIP.name()}; }}
   selection-background-color: {t.EDGE.name()}; }}
 QScrollArea > QWidget > QWidget {{ background: {t.BACKGROUND.name()}; }}
 QListWidget::item:selected {{ background: {t.CARE.name()}; color: {t.ON_COLOUR.name()}; }}
+QSpinBox, QDoubleSpinBox {{ min-width: {round(size * 5.2)}px; }}
 QSpinBox:focus, QDoubleSpinBox:focus, QLineEdit:focus, QListWidget:focus
   {{ border: 2px solid {t.OUTLINE.name()}; }}
 QPushButton {{ background: {t.BUTTON.name()}; border: 1px solid {t.EDGE.name()};

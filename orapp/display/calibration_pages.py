@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
+    QAbstractSpinBox,
     QButtonGroup,
     QCheckBox,
     QDoubleSpinBox,
@@ -47,7 +48,8 @@ class Page(QWidget):
         self.desk = desk
         self.column = QVBoxLayout(self)
         self.column.setContentsMargins(0, 0, 0, 0)
-        self.column.setSpacing(10)
+        self.column.setSpacing(12)
+        self.column.addStretch(1)
 
     def row(self, *widgets: QWidget) -> QHBoxLayout:
         """Adds a row, pushed to the left."""
@@ -56,7 +58,7 @@ class Page(QWidget):
         for widget in widgets:
             line.addWidget(widget)
         line.addStretch(1)
-        self.column.addLayout(line)
+        self.column.insertLayout(self.column.count() - 1, line)
         return line
 
     def refresh(self) -> None:
@@ -95,6 +97,7 @@ class Number(QWidget):
             self.box = QSpinBox()
             self.box.setRange(round(limits[0]), round(limits[1]))
         self.box.setSuffix(f" {unit}" if unit else "")
+        self.box.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
         self.box.setKeyboardTracking(False)
         self.box.setAccessibleName(name)
         self.box.valueChanged.connect(changed)
@@ -177,11 +180,14 @@ class VideoPage(Page):
         whole = round(times) if abs(times - round(times)) < 0.01 else 0
         self.desk.change({"pulse_hz": value, "repeats": whole})
 
-    def progress(self, seconds: float, exposures: int, signal: str) -> None:
-        """Says how much has been seen."""
-        self.seen.setValue(round(100 * min(seconds / ENOUGH_S, exposures / 40, 1)))
-        text = say("{seconds} s of video, {exposures} exposures measured; now: {signal}")
-        told = text.format(seconds=f"{seconds:.0f}", exposures=exposures, signal=signal)
+    def progress(self, seconds: float, exposures: int) -> None:
+        """Says how much has been seen, and whether it is enough."""
+        share = min(seconds / ENOUGH_S, exposures / 40, 1)
+        self.seen.setValue(round(100 * share))
+        text = say("{seconds} s of video, {exposures} exposures measured.")
+        told = text.format(seconds=f"{seconds:.0f}", exposures=exposures)
+        if share >= 1 and self.desk.draft.measured is not None:
+            told += " " + say("That is enough: go on.")
         self.told.setText(told)
 
     def refresh(self) -> None:
@@ -265,7 +271,7 @@ class TextPage(Page):
     ) -> None:
         super().__init__(desk)
         self.list = QListWidget()
-        self.list.setFixedSize(430, 132)
+        self.list.setFixedSize(430, 124)
         self.list.currentRowChanged.connect(choose)
         self.remove = QPushButton(say("Remove"))
         self.remove.clicked.connect(lambda _=False: remove())

@@ -19,10 +19,16 @@ class Sheet:
         steps: on the left.
         raw: the video as it comes.
         pages: the fields of each step.
+        summary: stands in the raw video's place on the last step.
     """
 
     def __init__(
-        self, window: QWidget, steps: StepList, raw: MarkedView, pages: Sequence[QWidget]
+        self,
+        window: QWidget,
+        steps: StepList,
+        raw: MarkedView,
+        pages: Sequence[QWidget],
+        summary: QWidget,
     ) -> None:
         self.after, self.residuals = PictureView(live=False), ColourView()
         self.title, self.todo, self.said, self.why = QLabel(), QLabel(), QLabel(), QLabel()
@@ -30,6 +36,9 @@ class Sheet:
             label.setObjectName(name)
         for label in (self.todo, self.said, self.why):
             label.setWordWrap(True)
+        room = self.said.sizePolicy()
+        room.setRetainSizeWhenHidden(True)
+        self.said.setSizePolicy(room)
         self.back, self.again = _button(say("Back")), _button(say("Measure again"))
         self.reset, self.next = _button(say("As measured")), _button(say("Next"))
         self.close_button = _button(say("Close"))
@@ -42,7 +51,7 @@ class Sheet:
         right.setSpacing(8)
         right.addWidget(self.title)
         right.addWidget(self.todo)
-        right.addLayout(self._pictures(raw), 1)
+        right.addLayout(self._pictures(raw, summary), 1)
         right.addWidget(self.said)
         right.addWidget(self._panel())
         right.addLayout(self._buttons())
@@ -52,14 +61,16 @@ class Sheet:
         whole.addWidget(steps)
         whole.addLayout(right, 1)
 
-    def _pictures(self, raw: MarkedView) -> QHBoxLayout:
+    def _pictures(self, raw: MarkedView, summary: QWidget) -> QHBoxLayout:
         halves = QHBoxLayout()
         halves.setSpacing(10)
-        self.beside = QStackedWidget()
+        self.before, self.beside = QStackedWidget(), QStackedWidget()
+        self.before.addWidget(raw)
+        self.before.addWidget(summary)
         self.beside.addWidget(self.after)
         self.beside.addWidget(self.residuals)
         self.captions = QLabel(), QLabel()
-        for caption, view in zip(self.captions, (raw, self.beside), strict=True):
+        for caption, view in zip(self.captions, (self.before, self.beside), strict=True):
             caption.setObjectName("caption")
             column = QVBoxLayout()
             column.setSpacing(3)
@@ -72,7 +83,7 @@ class Sheet:
         panel = QWidget()
         panel.setObjectName("panel")
         panel.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        panel.setFixedHeight(238)
+        panel.setFixedHeight(206)
         column = QVBoxLayout(panel)
         column.setContentsMargins(16, 12, 16, 10)
         column.addWidget(self.stack, 1)
