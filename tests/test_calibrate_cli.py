@@ -21,7 +21,7 @@ from orapp.errors import OrappError
 from orapp.settings import SiteProfile, load_profile
 
 ROOT = Path(__file__).parent.parent
-SMALL = "simulated:?setup=3&size=256&seconds=6&rate=10&video=20&trocar=off"
+SMALL = "simulated:?setup=3&size=256&seconds=5&rate=10&video=20&trocar=off"
 
 
 def findings(**other) -> Findings:
@@ -182,7 +182,7 @@ def test_a_file_is_never_replaced_unasked_nor_unread(tmp_path):
     proposal = propose(everything(), "x", by="a test")
     path = tmp_path / "room.toml"
     path.write_text('name = "mine"\n')
-    with pytest.raises(OrappError, match="'room.toml' is there already; give --force"):
+    with pytest.raises(OrappError, match=r"'room.toml' is there already; give --force"):
         write_profile(proposal, path)
     path.write_text("this is = no [profile")
     with pytest.raises(OrappError, match="is no TOML"):
@@ -212,7 +212,13 @@ def test_a_spacing_for_another_width_is_dropped():
 
 @pytest.mark.parametrize(
     ("p95_ms", "pulse_hz", "mode"),
-    [(12, 15, "paired"), (60, 15, "live"), (12, 0, "paired"), (40, 30, "live"), (400, 15, "paired")],
+    [
+        (12, 15, "paired"),
+        (60, 15, "live"),
+        (12, 0, "paired"),
+        (40, 30, "live"),
+        (400, 15, "paired"),
+    ],
 )
 def test_the_mode_follows_from_the_engines_time(p95_ms, pulse_hz, mode):
     advice = advise(EngineTime(p95_ms / 2, p95_ms, 40, "e"), pulse_hz, 30.0)

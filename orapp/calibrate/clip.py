@@ -53,7 +53,8 @@ def frames_of(source: Source, seconds: float) -> Iterator[tuple[Gray, float]]:
             first_ms = picture.time_ms if first_ms < 0 else first_ms
             if picture.time_ms - first_ms > seconds * 1000:
                 return
-            yield picture.pixels, picture.time_ms / 1000
+            raw = picture.pixels if picture.raw is None else picture.raw
+            yield raw, picture.time_ms / 1000
     except EndOfSource:
         return
     finally:

@@ -54,7 +54,7 @@ def _marked(raw: Gray, profile: SiteProfile) -> Rgb:
         cv2.circle(shown, middle, round(c.radius * 16), CIRCLE, thick, cv2.LINE_AA, 4)
     for box in picture.text:
         _rectangle(shown, (box.x - 3, box.y - 3, box.width + 6, box.height + 6), TEXT, thick)
-    hold = getattr(profile.signature, "hold_box", None)
+    hold = None if profile.signature is None else profile.signature.hold_box
     if hold is not None:
         _rectangle(shown, (hold.x - 3, hold.y - 3, hold.width + 6, hold.height + 6), HOLD, thick)
     return shown
@@ -79,7 +79,7 @@ def _words(page: Rgb, profile: SiteProfile, at: tuple[int, int], unit: float) ->
     a = picture.area
     x, y = round(16 * unit), at[1]
     keys = [("image area", AREA), ("round field", CIRCLE), ("text", TEXT), ("hold mark", HOLD)]
-    has_hold = getattr(profile.signature, "hold_box", None) is not None
+    has_hold = profile.signature is not None and profile.signature.hold_box is not None
     there = [True, picture.circle is not None, bool(picture.text), has_hold]
     row = y + round(32 * unit)
     _write(page, "raw video:", (x, row), INK, unit)

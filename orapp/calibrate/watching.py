@@ -118,9 +118,9 @@ class Watching:
             self._began_ns = self._began_ns or frame.captured_ns
             self._seconds = (frame.captured_ns - self._began_ns) / 1e9
             if not frame.repeat and frame.signal is Signal.XRAY_ON:
-                self._exposures.append(frame.pixels)
+                self._exposures.append(frame.sent)
             try:
-                self._watch.see(frame.pixels, frame.captured_ns / 1e9)
+                self._watch.see(frame.sent, frame.captured_ns / 1e9)
             except OrappError as error:
                 self.complaint = str(error)
 

@@ -31,6 +31,7 @@ class Sheet:
         summary: QWidget,
     ) -> None:
         self.after, self.residuals = PictureView(live=False), ColourView()
+        self.after.tells_look = False
         self.title, self.todo, self.said, self.why = QLabel(), QLabel(), QLabel(), QLabel()
         for label, name in ((self.title, "title"), (self.todo, "todo"), (self.said, "said")):
             label.setObjectName(name)

@@ -57,6 +57,7 @@ class MarkedView(PictureView):
 
     def __init__(self) -> None:
         super().__init__(live=False)
+        self.tells_look = False
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
         self.setMinimumSize(240, 180)
@@ -65,12 +66,12 @@ class MarkedView(PictureView):
         self.chosen = -1
         self._grip: tuple[str, str, Point] | None = None
         self._start: Findings | None = None
-        self._drawn: tuple[Point, Point] | None = None
+        self._new_box: tuple[Point, Point] | None = None
 
     def follow(self, found: Findings | None, editing: Editing) -> None:
         """Shows these findings; a drag that is going on goes on."""
         if editing is not self._editing:
-            self.chosen, self._grip, self._drawn = -1, None, None
+            self.chosen, self._grip, self._new_box = -1, None, None
         self._found, self._editing = found, editing
         if found is not None and self.chosen >= len(found.text):
             self.chosen = -1
@@ -107,8 +108,8 @@ class MarkedView(PictureView):
             self._paint_box(painter, box, TEXT, strong=strong, filled=strong and n == self.chosen)
         if found.hold is not None and found.hold.box is not None:
             self._paint_box(painter, found.hold.box, HOLD, strong=False)
-        if self._drawn is not None:
-            self._paint_box(painter, boxed(*self._drawn, self._size), TEXT, strong=True)
+        if self._new_box is not None:
+            self._paint_box(painter, boxed(*self._new_box, self._size), TEXT, strong=True)
         for at in self._grips().values():
             self._paint_handle(painter, self.to_widget(*at))
 
@@ -204,7 +205,7 @@ class MarkedView(PictureView):
             if self.chosen >= 0:
                 self._grip = "text", "move", at
             else:
-                self._drawn = at, at
+                self._new_box = at, at
         self.update()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
@@ -212,8 +213,8 @@ class MarkedView(PictureView):
         if not self._fits:
             return
         at = self.to_frame(event.position())
-        if self._drawn is not None:
-            self._drawn = self._drawn[0], at
+        if self._new_box is not None:
+            self._new_box = self._new_box[0], at
             self.update()
         elif self._grip is not None:
             field, handle, start = self._grip
@@ -221,7 +222,7 @@ class MarkedView(PictureView):
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: ARG002, N802
         """Qt's call: the drag is over; a drawn box is one more block of text."""
-        drawn, self._drawn, self._grip = self._drawn, None, None
+        drawn, self._new_box, self._grip = self._new_box, None, None
         if drawn is not None and self._found is not None:
             box = boxed(*drawn, self._size)
             if min(box[2:]) >= 4:
