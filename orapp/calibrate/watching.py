@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from orapp.calibrate.analyse import Watch
 from orapp.calibrate.findings import Findings
-from orapp.calibrate.geometry import OBJECTS, crop_of
+from orapp.calibrate.geometry import crop_of, measured
 from orapp.calibrate.plate import PlateFit, fit_plate
 from orapp.calibrate.spacing import Spacing
 from orapp.engines import Engine, EngineSpec
@@ -161,8 +161,10 @@ class Watching:
     def ask_spacing(self, thing: str, size_mm: float, findings: Findings, site: SiteMap) -> None:
         """Wants the spacing by a ruler, ball or cannula that is in view now; `spacing`."""
         pictures = self._newest(findings)
-        measure = OBJECTS[thing][0]
-        self._ask("spacing", lambda: measure(_mean([site.apply(raw) for raw in pictures]), size_mm))
+        self._ask(
+            "spacing",
+            lambda: measured(_mean([site.apply(raw) for raw in pictures]), thing, size_mm, site),
+        )
 
     def _newest(self, findings: Findings) -> list[Gray]:
         with self._lock:
