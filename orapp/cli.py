@@ -17,6 +17,7 @@ import orapp
 from orapp.cli_accept import accept
 from orapp.cli_archive import add_to as add_archive_commands
 from orapp.cli_bench import bench
+from orapp.cli_calibrate import app as calibrate_app
 from orapp.cli_engine import app as engine_app
 from orapp.cli_qa import EngineName
 from orapp.cli_qa import app as qa_app
@@ -48,6 +49,7 @@ app = typer.Typer(
 )
 
 
+app.add_typer(calibrate_app, name="calibrate")
 app.add_typer(engine_app, name="engine")
 app.add_typer(qa_app, name="qa")
 app.add_typer(session_app, name="session")

@@ -1,5 +1,6 @@
 """Finds a ruler's ticks in a picture, and how far apart they are, to a thousandth."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -16,6 +17,8 @@ SLOWEST, FASTEST = 1 / 40, 1 / 2.4
 LEAST_PEAK = 8.0
 """How far the ticks' frequency stands out of the spectrum around it."""
 LEAST_TICKS = 15
+WAVES, APART = 8, 0.015
+"""So many waves are tried, so far from each other in cycles per px."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,10 @@ class Ticks:
     count: int
 
 
+LEAD_PART = 99.7
+"""So many of 100 px are darker or brighter than what is around them by less than a tick is."""
+
+
 def find_ticks(picture: NDArray[np.float32]) -> Ticks:
     """The longest row of equally spaced ticks in a picture (H, W).
 
@@ -41,19 +48,24 @@ def find_ticks(picture: NDArray[np.float32]) -> Ticks:
         NoFiducial: there is none.
     """
     fine = _flattened(picture)
-    rate = _strongest(fine)
+    for rate in _strongest(fine):
+        ticks = _ticks_of(fine, rate)
+        if ticks.count >= LEAST_TICKS:  # what is around a ruler is a wave too, a short one
+            return ticks
+    raise NoFiducial("no ruler is in the picture", "show one, or point at two of its ticks")
+
+
+def _ticks_of(fine: Plane, rate: Points) -> Ticks:
+    """The row of ticks that makes a wave of this rate."""
     wave = _demodulated(fine, rate)
     strip = _strip(wave, rate)
     v, u = np.nonzero(strip)
-    here = wave[v, u]
-    rate, sd = _refined(np.stack([u, v], axis=1).astype(np.float64), here, rate)
+    rate, sd = _refined(np.stack([u, v], axis=1).astype(np.float64), wave[v, u], rate)
     ahead = rate / np.hypot(*rate)
     far = (np.stack([u, v], axis=1) - [u.mean(), v.mean()]) @ ahead
     low, high = np.percentile(far, (1, 99))
     middle = np.array([u.mean(), v.mean()])
     count = float(high - low) * float(np.hypot(*rate))
-    if count < LEAST_TICKS:
-        raise NoFiducial("no ruler is in the picture", "show one, or point at two of its ticks")
     spacing = 1 / float(np.hypot(*rate))
     ends = np.array([middle + low * ahead, middle + high * ahead])
     return Ticks(spacing, spacing * spacing * sd, ends, round(count))
@@ -65,12 +77,14 @@ def _flattened(picture: NDArray[np.float32]) -> Plane:
     fine = grey - cv2.GaussianBlur(grey, (0, 0), 6)
     dark = (cv2.GaussianBlur(grey, (0, 0), 8) < 24).astype(np.uint8)
     fine[cv2.dilate(dark, np.ones((31, 31))) > 0] = 0
-    limit = 4 * 1.4826 * float(np.median(abs(fine))) + 1e-3
+    seen = abs(fine[fine != 0])  # where noise is little, ticks must not be cut down to it
+    lead = 0.7 * float(np.percentile(seen, LEAD_PART)) if len(seen) else 0.0
+    limit = max(4 * 1.4826 * float(np.median(abs(fine))), lead) + 1e-3
     return np.asarray(np.clip(fine, -limit, limit), np.float32)
 
 
-def _strongest(fine: Plane) -> Points:
-    """(2,) cycles per px along x and y, of the strongest wave in the picture, to a quarter bin."""
+def _strongest(fine: Plane) -> Iterator[Points]:
+    """(2,) cycles per px along x and y, of the strongest waves in the picture, to a bin."""
     high, wide = fine.shape
     power = abs(np.fft.rfft2(fine)) ** 2
     fy, fx = np.fft.fftfreq(high)[:, None], np.fft.rfftfreq(wide)[None]
@@ -81,10 +95,14 @@ def _strongest(fine: Plane) -> Points:
     ratio = power / np.maximum(usual[rings], 1e-12)
     ratio[(speed < SLOWEST) | (speed > FASTEST)] = 0
     strength = np.where(ratio > LEAST_PEAK, power, 0)
-    at = np.unravel_index(int(strength.argmax()), power.shape)
-    if strength[at] <= 0:
-        raise NoFiducial("no ruler is in the picture", "show one, or point at two of its ticks")
-    return np.array([float(fx[0, at[1]]), float(fy[at[0], 0])])
+    for _ in range(WAVES):
+        y, x = np.unravel_index(int(strength.argmax()), power.shape)
+        if strength[y, x] <= 0:
+            return
+        rate = np.array([float(fx[0, x]), float(fy[y, 0])])
+        near = np.hypot(fx - rate[0], fy - rate[1]), np.hypot(fx + rate[0], fy + rate[1])
+        strength[np.minimum(*near) < APART] = 0
+        yield rate
 
 
 def _demodulated(fine: Plane, rate: Points) -> NDArray[np.complex128]:

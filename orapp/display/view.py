@@ -25,6 +25,7 @@ class PictureView(QWidget):
         label: write the confidence beside an outline.
         points: points in frame pixels to draw as small crosses, or None.
         painted: how often it was painted.
+        tells_look: say in the corner how the picture is turned.
     """
 
     def __init__(self, *, live: bool = True) -> None:
@@ -38,6 +39,7 @@ class PictureView(QWidget):
         self._heat: Gray | None = None
         self.points: Polygon | None = None
         self.painted = 0
+        self.tells_look = True
         self._live = live
         self._scaled: tuple[object, ...] = ()
         self._pixels: Gray = np.zeros((1, 1), np.uint8)
@@ -116,7 +118,7 @@ class PictureView(QWidget):
                 self._paint_outlines(painter, self.overlay)
             if self.points is not None:
                 marks.paint_points(painter, self._to_widget(self.points), self._line_width())
-            if not only_marks:
+            if self.tells_look and not only_marks:
                 marks.paint_look(painter, self.rect(), self.look, say)
             painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
             if self._live:
