@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -157,6 +158,20 @@ def test_the_freshness_mark_moves_with_frames_and_only_with_them(qtbot, show):
     still = mark()
     qtbot.wait(250)
     assert mark() == still
+
+
+def test_every_picture_is_painted_though_no_outline_comes(qtbot, show):
+    window, session, _ = show(rate_hz=10, delay_ms=60_000)
+    view, seen = window.view, []
+    room = view.geometry()
+    for _ in range(6):
+        last = view.frame
+        until(qtbot, lambda last=last: view.frame is not None and view.frame is not last)
+        picture = window.screen().grabWindow(window.winId(), *room.getRect()).toImage()
+        seen.append(np.frombuffer(picture.constBits(), np.uint8).copy())
+        assert view.overlay is None
+    unlike = [np.count_nonzero(a != b) > 2000 for a, b in pairwise(seen)]
+    assert all(unlike), unlike
 
 
 def test_a_view_of_no_spine_is_told_in_place_of_ai_ready(qtbot, show, tmp_path):

@@ -41,18 +41,22 @@ class PictureView(QWidget):
         self.painted = 0
         self.tells_look = True
         self._live = live
+        self._whole: tuple[object, ...] | None = None  # what was last painted as a whole,
+        self._kept: tuple[object, ...] = ()  # and what it names, so that no id is given anew
         self._scaled: tuple[object, ...] = ()
         self._pixels: Gray = np.zeros((1, 1), np.uint8)
         self._image = QImage()
 
     def present(self, frame: Frame | None, overlay: Overlay | None, words: Words) -> bool:
         """Paints now; False if nothing could be painted (the window is hidden)."""
-        before, old = self.painted, self._drawn()
+        before = self.painted
         self.frame, self.overlay, self.words = frame, overlay, words
-        if old is not None and old == self._drawn():
+        if self._whole is not None and self._whole == self._drawn():
             self.repaint(marks.freshness_box(self.rect()))  # a held picture: only that has moved
         else:
             self.repaint()
+            self._whole = self._drawn() if self.painted > before else None
+            self._kept = overlay, self._heat
         return self.painted > before
 
     def _drawn(self) -> tuple[object, ...] | None:
