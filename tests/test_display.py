@@ -161,7 +161,7 @@ def test_the_freshness_mark_moves_with_frames_and_only_with_them(qtbot, show):
 
 
 def test_every_picture_is_painted_though_no_outline_comes(qtbot, show):
-    window, session, _ = show(rate_hz=10, delay_ms=60_000)
+    window, _, _ = show(rate_hz=10, delay_ms=60_000)
     view, seen = window.view, []
     room = view.geometry()
     for _ in range(6):
