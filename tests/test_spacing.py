@@ -118,3 +118,39 @@ def test_ticks_of_another_distance_than_said_are_refused():
     run = scene("ruler", 201)
     with pytest.raises(NoFiducial, match="can't be 10 mm apart; say how far apart they are"):
         from_ruler(run.picture(0), tick_mm=10)
+
+
+@pytest.mark.parametrize("seed", [1, 3])
+def test_a_spine_is_no_ruler(seed):
+    run = SimulatedRun(parse_options(f"simulated:?seed={seed}"))
+    mean = np.mean([run.picture(n) for n in range(6)], axis=0).astype(np.float32)
+    with pytest.raises(NoFiducial):
+        from_ruler(mean)
+
+
+def test_a_ruler_is_read_where_there_is_next_to_no_noise_but_text_and_a_black_surround():
+    from orapp.calibrate.geometry import measured
+    from orapp.calibrate.proposal import picture_of
+    from orapp.site import SiteMap
+    from orapp.sources.setup import DeviceSetup
+    from tests.test_calibrate_cli import findings
+
+    device = DeviceSetup.random(12)
+    run = SimulatedRun(parse_options("simulated:?setup=12&scene=ruler"))
+    raw = np.mean([device.spoil(run.picture(n)) for n in range(12)], axis=0)
+    found = findings(
+        width=device.width,
+        height=device.height,
+        area=device.area,
+        circle=device.circle,
+        text=device.text,
+        black=device.black,
+        white=device.white,
+        inverted=device.inverted,
+    )
+    site = SiteMap(picture_of(found))
+    seen = site.apply(np.rint(raw).astype(np.uint8)).astype(np.float32)
+    spacing = measured(seen, "ruler", 1.0, site)
+    truth = run.phantom.mm_per_px * device.size / device.side
+    assert spacing.mm_per_px == pytest.approx(truth, rel=0.08)  # the picture is distorted
+    assert len(spacing.points) == 2

@@ -17,6 +17,8 @@ from xml.etree import ElementTree as Xml
 
 import PySide6
 
+from orapp.calibrate.proposal import WHAT
+from orapp.display.calibration_look import TITLES, TODO
 from orapp.display.controls import ACTIONS, BUTTONS, REPLAY_ACTIONS
 from orapp.display.language import CONTEXT, FOLDER
 from orapp.display.measuring import UNSURE
@@ -32,6 +34,7 @@ def texts() -> list[str]:
     listed = [
         *(*ACTIONS.values(), *BUTTONS.values(), *map(str, Kind), NO_BODY[0], *REFUSALS),
         *(*REPLAY_ACTIONS.values(), *TRANSPORT_BUTTONS.values()),
+        *(*TITLES.values(), *TODO.values(), *WHAT),
     ]
     found = [*STATES, *listed, FootStrip.NOTICE, UNSURE]
     for path in sorted(FOLDER.parent.glob("*.py")):

@@ -232,6 +232,23 @@ def _signature(found: Findings, notes: dict[str, str]) -> dict[str, Any]:
     return table
 
 
+WHAT = (
+    "video",
+    "pulses",
+    "image area",
+    "round field",
+    "text",
+    "grey range",
+    "polarity",
+    "orientation",
+    "distortion",
+    "spacing",
+    "hold",
+    "outline",
+)
+"""What `told` tells, line by line."""
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """One line for a person: what, its value, how it was found, and whether to look at it."""

@@ -17,6 +17,8 @@ SLOWEST, FASTEST = 1 / 40, 1 / 2.4
 LEAST_PEAK = 8.0
 """How far the ticks' frequency stands out of the spectrum around it."""
 LEAST_TICKS = 15
+WIDEST = 0.25
+"""Breadth of a row of ticks, as a part of its length: noise and bone make no long rows."""
 WAVES, APART = 8, 0.015
 """So many waves are tried, so far from each other in cycles per px."""
 
@@ -50,22 +52,24 @@ def find_ticks(picture: NDArray[np.float32]) -> Ticks:
     fine = _flattened(picture)
     for rate in _strongest(fine):
         ticks = _ticks_of(fine, rate)
-        if ticks.count >= LEAST_TICKS:  # what is around a ruler is a wave too, a short one
+        if ticks is not None:
             return ticks
     raise NoFiducial("no ruler is in the picture", "show one, or point at two of its ticks")
 
 
-def _ticks_of(fine: Plane, rate: Points) -> Ticks:
-    """The row of ticks that makes a wave of this rate."""
+def _ticks_of(fine: Plane, rate: Points) -> Ticks | None:
+    """The row of ticks that makes a wave of this rate; None if it is no row, or a short one."""
     wave = _demodulated(fine, rate)
     strip = _strip(wave, rate)
     v, u = np.nonzero(strip)
     rate, sd = _refined(np.stack([u, v], axis=1).astype(np.float64), wave[v, u], rate)
     ahead = rate / np.hypot(*rate)
-    far = (np.stack([u, v], axis=1) - [u.mean(), v.mean()]) @ ahead
-    low, high = np.percentile(far, (1, 99))
     middle = np.array([u.mean(), v.mean()])
+    far, off = ((np.stack([u, v], axis=1) - middle) @ np.stack([ahead, ahead[::-1] * [-1, 1]]).T).T
+    low, high = np.percentile(far, (1, 99))
     count = float(high - low) * float(np.hypot(*rate))
+    if count < LEAST_TICKS or off.std() > WIDEST * far.std():
+        return None
     spacing = 1 / float(np.hypot(*rate))
     ends = np.array([middle + low * ahead, middle + high * ahead])
     return Ticks(spacing, spacing * spacing * sd, ends, round(count))

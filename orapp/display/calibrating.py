@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtGui import QCloseEvent, QKeyEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 
 import orapp
@@ -69,6 +69,7 @@ class CalibrationWindow(QWidget):
         self.setMinimumSize(1080, 680)
         self.raw = MarkedView()
         self.raw.edited.connect(lambda field, value: self.change({field: value}))
+        self.raw.picked.connect(lambda _: self._show_page())
         self.steps = StepList(self.go)
         self.pages: dict[str, Page] = {
             "video": VideoPage(self),
@@ -83,7 +84,6 @@ class CalibrationWindow(QWidget):
         assert isinstance(last, SavePage)
         self.sheet = Sheet(self, self.steps, self.raw, list(self.pages.values()), last.summary)
         self._bind_buttons()
-        self._bind_keys()
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._tick)
         self._timer.start(TICK_MS)
@@ -100,19 +100,23 @@ class CalibrationWindow(QWidget):
         for button, do in does.items():
             button.clicked.connect(lambda _=False, do=do: do())
 
-    def _bind_keys(self) -> None:
-        """Page keys walk, Ctrl and a figure jumps, Ctrl+S saves; all else is Tab and Space."""
-        keys: dict[str, Callable[[], object]] = {
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        """Qt's call: page keys walk, Ctrl and a figure jumps; all else is Tab and Space."""
+        does: dict[str, Callable[[], object]] = {
             "PgDown": self._go_on,
+            "Alt+Right": self._go_on,
             "PgUp": self._go_back,
+            "Alt+Left": self._go_back,
             "Ctrl+S": self.save,
             "Ctrl+Q": self.close,
             "F5": self.measure_again,
         }
-        for number in range(len(STEPS)):
-            keys[f"Ctrl+{number + 1}"] = partial(self.go, number)
-        for key, do in keys.items():
-            QShortcut(QKeySequence(key), self).activated.connect(do)
+        does |= {f"Ctrl+{n + 1}": partial(self.go, n) for n in range(len(STEPS))}
+        do = does.get(QKeySequence(event.keyCombination()).toString())
+        if do is None:
+            super().keyPressEvent(event)
+        else:
+            do()
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: ARG002, N802
         """Qt's call: the type follows the window."""
@@ -198,6 +202,7 @@ class CalibrationWindow(QWidget):
         try:
             write_profile(proposal, self.out, replace=True)
         except OrappError as error:
+            self.saved = False
             self._say(complain(error), "care")
             return
         self.saved = True
@@ -242,7 +247,9 @@ class CalibrationWindow(QWidget):
         if isinstance(answer, OrappError):
             self._say(complain(answer), "care")
             self._wanted = ""
-        elif isinstance(answer, Findings):
+            self._show_page()
+            return
+        if isinstance(answer, Findings):
             wanted = next((s.fields for s in STEPS if s.name == self._wanted), None)
             self.draft.take(answer, wanted if self._wanted not in ("", "video") else None)
             self.saved, self._wanted = False, ""

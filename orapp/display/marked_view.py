@@ -48,12 +48,14 @@ class MarkedView(PictureView):
 
     Signals:
         edited: field of the findings (`area`, `circle`, `text`), and its new value.
+        picked: number of the block of text that was chosen, -1 for none.
 
     Attributes:
         chosen: of the text's boxes, the one that keys move and delete; -1 is none.
     """
 
     edited = Signal(str, object)
+    picked = Signal(int)
 
     def __init__(self) -> None:
         super().__init__(live=False)
@@ -206,6 +208,7 @@ class MarkedView(PictureView):
                 self._grip = "text", "move", at
             else:
                 self._new_box = at, at
+            self.picked.emit(self.chosen)
         self.update()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
@@ -261,6 +264,7 @@ class MarkedView(PictureView):
         """Chooses a block of text by its number."""
         if number != self.chosen:
             self.chosen = number
+            self.picked.emit(number)
             self.update()
 
     def remove_chosen(self) -> None:

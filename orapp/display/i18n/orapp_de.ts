@@ -292,6 +292,110 @@
       <translation>Schneller</translation>
     </message>
     <message>
+      <source>Video</source>
+      <translation>Video</translation>
+    </message>
+    <message>
+      <source>Picture area</source>
+      <translation>Bildfläche</translation>
+    </message>
+    <message>
+      <source>Text and logos</source>
+      <translation>Text und Logos</translation>
+    </message>
+    <message>
+      <source>Grey levels</source>
+      <translation>Graustufen</translation>
+    </message>
+    <message>
+      <source>Orientation</source>
+      <translation>Orientierung</translation>
+    </message>
+    <message>
+      <source>Geometry</source>
+      <translation>Geometrie</translation>
+    </message>
+    <message>
+      <source>Check and save</source>
+      <translation>Prüfen und speichern</translation>
+    </message>
+    <message>
+      <source>Press the pedal and move the C-arm or the table a little, for ten seconds. Then let go for two.</source>
+      <translation>Pedal treten und C-Bogen oder Tisch ein wenig bewegen, zehn Sekunden lang. Dann zwei Sekunden loslassen.</translation>
+    </message>
+    <message>
+      <source>The blue frame holds all of the X-ray picture, and nothing else. Drag it where it does not.</source>
+      <translation>Der blaue Rahmen umfasst das ganze Röntgenbild und sonst nichts. Sonst zurechtziehen.</translation>
+    </message>
+    <message>
+      <source>Each burned-in text or logo has an amber frame. Draw what is missing, and remove what is none.</source>
+      <translation>Jeder eingebrannte Text, jedes Logo hat einen gelben Rahmen. Fehlende zeichnen, falsche entfernen.</translation>
+    </message>
+    <message>
+      <source>On the right, bone and metal are dark, and black is really black. Else choose.</source>
+      <translation>Rechts sind Knochen und Metall dunkel, und Schwarz ist wirklich schwarz. Sonst wählen.</translation>
+    </message>
+    <message>
+      <source>Lay a lead F or R on the detector and press the pedal. On the right it can be read. Else turn and mirror.</source>
+      <translation>Ein F oder R aus Blei auf den Detektor legen und Pedal treten. Rechts ist es lesbar. Sonst drehen und spiegeln.</translation>
+    </message>
+    <message>
+      <source>Lay the bead plate flat on the detector, press the pedal, and measure. Then the ruler, ball or cannula at the height of the spine.</source>
+      <translation>Kugelplatte flach auf den Detektor legen, Pedal treten, messen. Dann Lineal, Kugel oder Kanüle auf Höhe der Wirbelsäule.</translation>
+    </message>
+    <message>
+      <source>orapp will see what you see on the right. Is it as it should be? Then save.</source>
+      <translation>orapp wird sehen, was rechts zu sehen ist. Ist es richtig? Dann speichern.</translation>
+    </message>
+    <message>
+      <source>video</source>
+      <translation>Video</translation>
+    </message>
+    <message>
+      <source>pulses</source>
+      <translation>Pulse</translation>
+    </message>
+    <message>
+      <source>image area</source>
+      <translation>Bildfläche</translation>
+    </message>
+    <message>
+      <source>round field</source>
+      <translation>rundes Feld</translation>
+    </message>
+    <message>
+      <source>text</source>
+      <translation>Text</translation>
+    </message>
+    <message>
+      <source>grey range</source>
+      <translation>Graubereich</translation>
+    </message>
+    <message>
+      <source>polarity</source>
+      <translation>Polarität</translation>
+    </message>
+    <message>
+      <source>orientation</source>
+      <translation>Orientierung</translation>
+    </message>
+    <message>
+      <source>distortion</source>
+      <translation>Verzeichnung</translation>
+    </message>
+    <message>
+      <source>spacing</source>
+      <translation>Pixelabstand</translation>
+    </message>
+    <message>
+      <source>hold</source>
+      <translation>Standbild</translation>
+    </message>
+    <message>
+      <source>outline</source>
+      <translation>Umriss</translation>
+    </message>
+    <message>
       <source>Research use only - not a medical device</source>
       <translation>Nur für die Forschung - kein Medizinprodukt</translation>
     </message>
@@ -390,6 +494,312 @@
     <message>
       <source>DISK LOW: {left} GB left</source>
       <translation>PLATTE FAST VOLL: noch {left} GB</translation>
+    </message>
+    <message>
+      <source>Saved: {path}. From now on: orapp live --profile {path}</source>
+      <translation>Gespeichert: {path}. Von nun an: orapp live --profile {path}</translation>
+    </message>
+    <message>
+      <source>As orapp will see it</source>
+      <translation>So wird orapp es sehen</translation>
+    </message>
+    <message>
+      <source>orapp: calibration</source>
+      <translation>orapp: Kalibrierung</translation>
+    </message>
+    <message>
+      <source>Measuring: press the pedal ...</source>
+      <translation>Messung läuft: Pedal treten ...</translation>
+    </message>
+    <message>
+      <source>The end of the clip</source>
+      <translation>Ende der Aufnahme</translation>
+    </message>
+    <message>
+      <source>What will be written, and how it was found</source>
+      <translation>Was geschrieben wird, und wie es gefunden wurde</translation>
+    </message>
+    <message>
+      <source>As orapp will see it: not known yet</source>
+      <translation>So wird orapp es sehen: noch nicht bekannt</translation>
+    </message>
+    <message>
+      <source>First press the pedal: nothing has been measured yet.</source>
+      <translation>Zuerst Pedal treten: Noch ist nichts gemessen.</translation>
+    </message>
+    <message>
+      <source>Nothing is saved yet. Close once more to leave it so.</source>
+      <translation>Noch ist nichts gespeichert. Noch einmal schließen, um es dabei zu belassen.</translation>
+    </message>
+    <message>
+      <source>There is no picture: check the cable, and that the C-arm is on.</source>
+      <translation>Es kommt kein Bild: Kabel prüfen, und ob der C-Bogen eingeschaltet ist.</translation>
+    </message>
+    <message>
+      <source>The video as it comes: {signal}</source>
+      <translation>Das Video, wie es kommt: {signal}</translation>
+    </message>
+    <message>
+      <source>How it was found: {why}</source>
+      <translation>Wie es gefunden wurde: {why}</translation>
+    </message>
+    <message>
+      <source>Not sure, please look: {why}</source>
+      <translation>Unsicher, bitte prüfen: {why}</translation>
+    </message>
+    <message>
+      <source>not measured: the picture stays as distorted as it is</source>
+      <translation>nicht gemessen: das Bild bleibt so verzeichnet, wie es ist</translation>
+    </message>
+    <message>
+      <source>Measure the plate</source>
+      <translation>Platte messen</translation>
+    </message>
+    <message>
+      <source>It is a flat panel</source>
+      <translation>Es ist ein Flachdetektor</translation>
+    </message>
+    <message>
+      <source>Ruler</source>
+      <translation>Lineal</translation>
+    </message>
+    <message>
+      <source>Steel ball</source>
+      <translation>Stahlkugel</translation>
+    </message>
+    <message>
+      <source>Cannula</source>
+      <translation>Kanüle</translation>
+    </message>
+    <message>
+      <source>The plate</source>
+      <translation>Die Platte</translation>
+    </message>
+    <message>
+      <source>Size</source>
+      <translation>Größe</translation>
+    </message>
+    <message>
+      <source>Measure</source>
+      <translation>Messen</translation>
+    </message>
+    <message>
+      <source>Diameter</source>
+      <translation>Durchmesser</translation>
+    </message>
+    <message>
+      <source>none</source>
+      <translation>keine</translation>
+    </message>
+    <message>
+      <source>Paired: only on its own exposure</source>
+      <translation>Gepaart: nur auf der eigenen Aufnahme</translation>
+    </message>
+    <message>
+      <source>Live: dashed, aged</source>
+      <translation>Live: gestrichelt, mit Alter</translation>
+    </message>
+    <message>
+      <source>Save the profile</source>
+      <translation>Profil speichern</translation>
+    </message>
+    <message>
+      <source>Name:</source>
+      <translation>Name:</translation>
+    </message>
+    <message>
+      <source>Distortion:</source>
+      <translation>Verzeichnung:</translation>
+    </message>
+    <message>
+      <source>Pixel spacing by:</source>
+      <translation>Pixelabstand durch:</translation>
+    </message>
+    <message>
+      <source>measuring ...</source>
+      <translation>wird gemessen ...</translation>
+    </message>
+    <message>
+      <source>not measured: heights will be in no mm</source>
+      <translation>nicht gemessen: Höhen ohne mm</translation>
+    </message>
+    <message>
+      <source>Outline:</source>
+      <translation>Umriss:</translation>
+    </message>
+    <message>
+      <source>proposed</source>
+      <translation>vorgeschlagen</translation>
+    </message>
+    <message>
+      <source>From tick to tick</source>
+      <translation>Von Strich zu Strich</translation>
+    </message>
+    <message>
+      <source>From bead to bead</source>
+      <translation>Von Kugel zu Kugel</translation>
+    </message>
+    <message>
+      <source>Measure the plate first.</source>
+      <translation>Zuerst die Platte messen.</translation>
+    </message>
+    <message>
+      <source>{file} is replaced; it is kept as {file}.bak</source>
+      <translation>{file} wird ersetzt; es bleibt als {file}.bak</translation>
+    </message>
+    <message>
+      <source>timing the engine: {count} answers are needed</source>
+      <translation>die Zeit der KI wird gemessen: {count} Antworten sind nötig</translation>
+    </message>
+    <message>
+      <source>CHECK</source>
+      <translation>PRÜFEN</translation>
+    </message>
+    <message>
+      <source>{seconds} s of video, {exposures} exposures measured.</source>
+      <translation>{seconds} s Video, {exposures} Aufnahmen gemessen.</translation>
+    </message>
+    <message>
+      <source>{width} x {height} pixels; last image hold: {hold}; no signal: {lost}</source>
+      <translation>{width} x {height} Pixel; Standbild: {hold}; kein Signal: {lost}</translation>
+    </message>
+    <message>
+      <source>X-ray pulses (0: not known)</source>
+      <translation>Röntgenpulse (0: unbekannt)</translation>
+    </message>
+    <message>
+      <source>Frames per pulse</source>
+      <translation>Bilder je Puls</translation>
+    </message>
+    <message>
+      <source>not seen</source>
+      <translation>nicht gesehen</translation>
+    </message>
+    <message>
+      <source>seen</source>
+      <translation>gesehen</translation>
+    </message>
+    <message>
+      <source>seen, with a mark</source>
+      <translation>gesehen, mit Zeichen</translation>
+    </message>
+    <message>
+      <source>Left</source>
+      <translation>Links</translation>
+    </message>
+    <message>
+      <source>Top</source>
+      <translation>Oben</translation>
+    </message>
+    <message>
+      <source>Width</source>
+      <translation>Breite</translation>
+    </message>
+    <message>
+      <source>Height</source>
+      <translation>Höhe</translation>
+    </message>
+    <message>
+      <source>Round field</source>
+      <translation>Rundes Feld</translation>
+    </message>
+    <message>
+      <source>Middle x</source>
+      <translation>Mitte x</translation>
+    </message>
+    <message>
+      <source>y</source>
+      <translation>y</translation>
+    </message>
+    <message>
+      <source>Radius</source>
+      <translation>Radius</translation>
+    </message>
+    <message>
+      <source>Remove</source>
+      <translation>Entfernen</translation>
+    </message>
+    <message>
+      <source>Delete</source>
+      <translation>Entf</translation>
+    </message>
+    <message>
+      <source>Draw with the mouse to add one.
+Arrow keys move, with Shift they size.</source>
+      <translation>Mit der Maus zeichnen, um einen hinzuzufügen.
+Pfeiltasten verschieben, mit Umschalt ändern sie die Größe.</translation>
+    </message>
+    <message>
+      <source>Full: 0 to 255</source>
+      <translation>Voll: 0 bis 255</translation>
+    </message>
+    <message>
+      <source>Limited: 16 to 235</source>
+      <translation>Begrenzt: 16 bis 235</translation>
+    </message>
+    <message>
+      <source>Twice limited: 30 to 218</source>
+      <translation>Zweimal begrenzt: 30 bis 218</translation>
+    </message>
+    <message>
+      <source>Black</source>
+      <translation>Schwarz</translation>
+    </message>
+    <message>
+      <source>White</source>
+      <translation>Weiß</translation>
+    </message>
+    <message>
+      <source>Bone and metal are dark</source>
+      <translation>Knochen und Metall sind dunkel</translation>
+    </message>
+    <message>
+      <source>Bone and metal are bright</source>
+      <translation>Knochen und Metall sind hell</translation>
+    </message>
+    <message>
+      <source>As it is</source>
+      <translation>Wie es ist</translation>
+    </message>
+    <message>
+      <source>Mirror left and right</source>
+      <translation>Links und rechts spiegeln</translation>
+    </message>
+    <message>
+      <source>That is enough: go on.</source>
+      <translation>Das genügt: weiter.</translation>
+    </message>
+    <message>
+      <source>In the video, left:</source>
+      <translation>Im Video links:</translation>
+    </message>
+    <message>
+      <source>Turn clockwise:</source>
+      <translation>Im Uhrzeigersinn drehen:</translation>
+    </message>
+    <message>
+      <source>Then:</source>
+      <translation>Dann:</translation>
+    </message>
+    <message>
+      <source>Close</source>
+      <translation>Schließen</translation>
+    </message>
+    <message>
+      <source>Back</source>
+      <translation>Zurück</translation>
+    </message>
+    <message>
+      <source>Measure again</source>
+      <translation>Neu messen</translation>
+    </message>
+    <message>
+      <source>As measured</source>
+      <translation>Wie gemessen</translation>
+    </message>
+    <message>
+      <source>Next</source>
+      <translation>Weiter</translation>
     </message>
     <message>
       <source> or </source>
