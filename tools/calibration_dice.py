@@ -1,0 +1,130 @@
+"""What a calibrated set-up costs in Dice: the shipped engine on frames as made, and as calibrated.
+
+    python -m tools.calibration_dice --seeds 500000-500049
+
+The same exposures of the simulated C-arm go through the Segmenter twice: as the C-arm makes them,
+and through a random set-up and the profile that was found for it (its area, grey range, polarity,
+orientation, and distortion by a plate). Outlines go back to the C-arm's picture and are compared
+with the same truth. Where no marker told the orientation, it is set as a person would set it.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from orapp.calibrate.findings import Findings
+from orapp.calibrate.plate import find_plate
+from orapp.engines import EngineSpec, open_engine
+from orapp.frames import Frame, Gray, Segmentation
+from orapp.segment import Segmenter
+from orapp.settings import Picture
+from orapp.site import SiteMap
+from orapp.sources.phantoms import draw_plate
+from orapp.sources.setup import DeviceSetup
+from orapp.sources.simulated import SimulatedRun, parse_options
+from tools.calibration_trial import clip_findings, seeds
+from tools.evaluate_demo import dice
+
+TIMES_S = (0.4, 3.0, 6.0, 9.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Dice of one exposure: as the C-arm made it, and through set-up and profile."""
+
+    made: float
+    seen: float
+
+
+def profile_picture(found: Findings, device: DeviceSetup) -> Picture:
+    """`[picture]` of what was found, with the distortion that a plate shows."""
+    x, y, width, height = found.area
+    circle = found.circle
+    fields: dict[str, Any] = {
+        "width": found.width,
+        "height": found.height,
+        "area": {"x": x, "y": y, "width": width, "height": height},
+        "text": [dict(zip(("x", "y", "width", "height"), t, strict=True)) for t in found.text],
+        "black": found.black,
+        "white": found.white,
+        "inverted": found.inverted,
+        "rotate": device.rotate if found.rotate is None else found.rotate,
+        "mirror": device.mirror if found.mirror is None else found.mirror,
+    }
+    if circle is not None:
+        fields["circle"] = {"x": circle.x, "y": circle.y, "radius": circle.radius}
+    rng = np.random.default_rng(device.seed)
+    plate = draw_plate(device.size, rng).air(
+        rng.standard_normal((device.size, device.size)).astype(np.float32)
+    )
+    raw = device.spoil(device.collimate(plate))
+    fit = find_plate(raw[y : y + height, x : x + width])
+    if fit is not None and fit.distortion() is not None:
+        fields["distortion"] = fit.distortion()
+    return Picture.model_validate(fields)
+
+
+def pairs(seed: int, found: Findings, segmenter: Segmenter) -> list[Pair]:
+    """Some exposures of one run, each with the two Dice."""
+    run = SimulatedRun(parse_options(f"simulated:?seed={seed + 1}&setup={seed}"))
+    device = run.device
+    assert device is not None
+    site = SiteMap(profile_picture(found, device))
+    got = []
+    for number, time_s in enumerate(TIMES_S):
+        picture = run.picture(run.exposure_at(time_s))
+        truth = run.truth(run.exposure_at(time_s)) > 127
+        calibrated = site.apply(device.spoil(picture, time_s, False, number))
+
+        def back(points: NDArray[np.float32]) -> NDArray[np.float64]:
+            return device.to_picture(site.to_raw(points.astype(float)))
+
+        made = _drawn(segmenter.segment(_frame(picture, number)), truth.shape, lambda p: p)
+        seen = _drawn(segmenter.segment(_frame(calibrated, number)), truth.shape, back)
+        got.append(Pair(dice(made, truth), dice(seen, truth)))
+    return got
+
+
+def _frame(pixels: Gray, number: int) -> Frame:
+    return Frame(number, pixels, 0, number)
+
+
+def _drawn(seen: Segmentation, shape: tuple[int, ...], place: Any) -> NDArray[np.bool_]:
+    mask = np.zeros(shape, np.uint8)
+    for outline in seen.outlines:
+        cv2.fillPoly(mask, [np.round(place(outline.points)).astype(np.int32)], 1)
+    return mask > 0
+
+
+def compare(chosen: Sequence[int], seconds: float) -> tuple[float, float]:
+    """Prints a line a seed; the mean Dice as made and as seen."""
+    console, everything = Console(highlight=False, soft_wrap=True), []
+    with open_engine(EngineSpec("pfnet-lite", "openvino")) as engine:
+        for seed in chosen:
+            found = clip_findings(seed, seconds)
+            got = pairs(seed, found, Segmenter(engine))
+            everything += got
+            made, seen = (float(np.mean([getattr(p, k) for p in got])) for k in ("made", "seen"))
+            console.print(f"{seed}  as made {made:.4f}  calibrated {seen:.4f}  {seen - made:+.4f}")
+    made, seen = (float(np.mean([getattr(p, k) for p in everything])) for k in ("made", "seen"))
+    console.print(f"Dice as made {made:.4f}, calibrated {seen:.4f}: {seen - made:+.4f}")
+    return made, seen
+
+
+def main() -> None:
+    """Reads the command line."""
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--seeds", type=seeds, default="0-9", help="FIRST-LAST")
+    arguments.add_argument("--seconds", type=float, default=5.0, help="length of each clip")
+    given = arguments.parse_args()
+    compare(given.seeds, given.seconds)
+
+
+if __name__ == "__main__":
+    main()
