@@ -331,8 +331,9 @@ def evaluate(given: argparse.Namespace) -> None:
     (given.out / "table.md").write_text(text)
     (given.out / "figures.json").write_text(json.dumps(report, indent=1) + "\n")
     draw_roc(all_seen, entries, given.out)
-    logs = {n: f.with_name("log.jsonl") for n, f in files.items()}
-    draw_curves({n: log for n, log in logs.items() if log.exists()}, given.out / "learning.png")
+    logs = {n: log for n, f in files.items() if (log := f.with_name("log.jsonl")).exists()}
+    if logs:
+        draw_curves(logs, given.out / "learning.png")
     print(text)
 
 
