@@ -228,6 +228,16 @@ def test_the_mode_follows_from_the_engines_time(p95_ms, pulse_hz, mode):
         assert advice.max_age_ms >= p95_ms + 1000 / (pulse_hz or 30)
 
 
+@pytest.mark.parametrize("name", ["round-field-1280x1024", "flat-panel-1920x1080"])
+def test_the_examples_are_what_their_names_say_and_have_a_picture(name):
+    path = ROOT / "calibration" / "examples" / f"{name}.toml"
+    picture = load_profile(path).picture
+    assert f"{picture.width}x{picture.height}" in name
+    assert (picture.circle is not None) == name.startswith("round")
+    assert (picture.distortion is not None) == name.startswith("round")
+    assert 10_000 < path.with_suffix(".png").stat().st_size < 150_000
+
+
 # The command.
 
 
