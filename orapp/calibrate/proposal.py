@@ -101,9 +101,9 @@ def propose(
     notes["picture.width"] = notes["picture.height"] = "of the raw video; others are refused"
     raw = old.model_dump(exclude_unset=True)
     raw |= {
-        "name": name[:80],
+        "name": _in_words(name)[:80],
         "version": 1,
-        "device": _device(evidence, old, notes, by, today or date.today()),
+        "device": _device(evidence, old, notes, _in_words(by), today or date.today()),
         "picture": _picture(evidence, notes),
         "outline": _outline(evidence, old, notes).model_dump(),
         "measures": _measures(evidence, old, notes).model_dump(),
@@ -113,6 +113,11 @@ def propose(
         raw["signature"] = signature
     unsure = tuple(PLACES[one] for one in evidence.findings.unsure if one in PLACES)
     return Proposal(SiteProfile.model_validate(raw), notes, unsure)
+
+
+def _in_words(text: str) -> str:
+    """On one line, without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else " " for letter in text) or "-"
 
 
 def _device(
