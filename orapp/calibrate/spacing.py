@@ -197,7 +197,8 @@ def from_cannula(
     """By the outer diameter of a cannula with its stylet in.
 
     A hollow one is refused: how thick its wall is and how wide it is can't be told apart to 3 %
-    (measured on simulated pictures: up to 6 % off). It holds along the cannula only as far as that lies level: parallel to the detector.
+    (on simulated pictures: up to 6 % off). It holds along the cannula only as far as that lies
+    level: parallel to the detector.
 
     Args:
         picture: (H, W) uint8 or float32.
