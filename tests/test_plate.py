@@ -145,3 +145,14 @@ def test_what_is_no_plate_is_none_with_a_sentence(name):
 def test_a_picture_that_is_too_small_is_said_to_be():
     with pytest.raises(NoPlate, match="too small for a plate; check the active image area"):
         fit_plate(np.zeros((40, 200), np.uint8))
+
+
+def test_every_second_bead_is_not_taken_for_the_lattice():
+    """Beads that are missing in the middle leave a wider cross than the lattice's."""
+    node = np.stack(np.meshgrid(np.arange(-8, 9), np.arange(-8, 9)), axis=-1).reshape(-1, 2)
+    missing = (np.abs(node).max(axis=1) <= 3) & (node.sum(axis=1) % 2 == 1)
+    picture = np.full((SIZE, SIZE), 170, np.uint8)
+    for x, y in node[~missing]:
+        cv2.circle(picture, (int(256 + 26 * x), int(256 + 26 * y)), 4, 40, -1, cv2.LINE_AA)
+    found = find_plate(picture)
+    assert found is None or found.pitch_px == pytest.approx(26, rel=0.01)

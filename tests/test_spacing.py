@@ -16,6 +16,7 @@ from orapp.calibrate.spacing import (
     from_ruler,
 )
 from orapp.errors import OrappError
+from orapp.sources.phantoms import draw_ball
 from orapp.sources.simulated import SimulatedRun, parse_options
 
 SIZE = 640
@@ -60,6 +61,12 @@ def test_a_cannula_is_measured_to_two_per_cent_found_or_pointed_at(seed):
     assert is_right(from_cannula(run.picture(0), 4.2), run.phantom.mm_per_px)
     pointed = from_cannula(run.picture(1), 4.2, axis=run.phantom.ends + np.array([1.0, 0]))
     assert is_right(pointed, run.phantom.mm_per_px)
+
+
+def test_a_hollow_cannula_is_refused():
+    drawn = draw_ball(SIZE, 0.2, np.random.default_rng(6), stylet=False)
+    with pytest.raises(NoFiducial, match="the cannula is hollow; put its stylet in"):
+        from_cannula(drawn.air(np.zeros((SIZE, SIZE), np.float32)), 4.2)
 
 
 def test_two_ends_that_a_person_points_at_are_as_sure_as_a_hand():

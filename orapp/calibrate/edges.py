@@ -1,4 +1,4 @@
-"""How wide a steel ball or tube is in a picture, below a pixel: a model of its grey profile.
+"""How wide a steel ball or rod is in a picture, below a pixel: a model of its grey profile.
 
 The chord through steel attenuates, focal spot and detector blur what comes through, and the C-arm
 shows its logarithm. So an edge is not where the profile is steepest; the model says where it is.
@@ -29,7 +29,7 @@ REACH = 1.7
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A fit across a ball or a tube.
+    """A fit across a ball or a rod.
 
     Attributes:
         centre: px, on the profile's own axis.
@@ -44,7 +44,7 @@ class Profile:
 
 
 def fit_profile(
-    x: Points, grey: Points, radius: float, radius_mm: float, *, symmetric: bool, hollow: bool
+    x: Points, grey: Points, radius: float, radius_mm: float, *, symmetric: bool
 ) -> Profile:
     """Fits steel of a known size to a profile, dark on light.
 
@@ -54,7 +54,6 @@ def fit_profile(
         radius: of the steel, about, px.
         radius_mm: its true one: how much steel there is tells how much it attenuates.
         symmetric: the centre is known to be at 0.
-        hollow: it may be a tube; a ball isn't.
     """
     step = float(x[1] - x[0])
     cells = np.arange(x[0] - 3, x[-1] + 3, step / FINE)
@@ -62,14 +61,12 @@ def fit_profile(
     low, high = float(grey.min()), float(np.percentile(grey, 90))
     depth = max(high - low, 1.0)
 
-    bound = np.array([radius, 0.7, 5.0, 1.0, 2.5, 2.5, 1e4, 1e3])
+    bound = np.array([radius, 0.7, 1.0, 2.5, 2.5, 1e4, 1e3])
 
     def model(theta: Points) -> Points:
-        centre, size, bore, steel, gain, blur, level, slope = np.clip(theta, -bound, bound)
+        centre, size, steel, gain, blur, level, slope = np.clip(theta, -bound, bound)
         r = max(radius * float(np.exp(size)), 0.5)
         way = _half_chords(cells - centre, r) / r
-        if hollow:
-            way = way - _half_chords(cells - centre, r / float(np.sqrt(1 + np.exp(-bore)))) / r
         through = np.exp(-2 * STEEL_PER_MM * radius_mm * float(np.exp(steel)) * way)
         spread = BLUR_PX * float(np.exp(blur)) * FINE / step
         through = cv2.GaussianBlur(through[None], (0, 0), spread, borderType=cv2.BORDER_REPLICATE)
@@ -84,20 +81,13 @@ def fit_profile(
         off = model(theta) - grey
         return np.asarray(np.where(lost, np.maximum(off - blackest + grey, 0), off))
 
-    start = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, high, 0.0])
-    loose = np.array([radius, 0.5, 2.0, 0.3, 0.7, 0.7, depth, depth])
+    start = np.array([0.0, 0.0, 0.0, 0.0, 0.0, high, 0.0])
+    loose = np.array([radius, 0.5, 0.3, 0.7, 0.7, depth, depth])
     if symmetric:
-        loose[[0, 7]] = 1e-3, 1e-3 * depth
-    if not hollow:
-        loose[2] = 1e-6
+        loose[[0, 6]] = 1e-3, 1e-3 * depth
     noise = max(0.01 * depth, 0.5)
-    best, left = start, np.inf
-    for bore in (-2.0, 1.5) if hollow else (0.0,):
-        start[2] = bore
-        found, spread = fit(lambda t: misses(t) / noise, start, loose)
-        rms = float(np.sqrt((misses(found) ** 2).mean()))
-        if rms < left:
-            best, left, covariance = found, rms, spread
+    best, covariance = fit(lambda t: misses(t) / noise, start, loose)
+    left = float(np.sqrt((misses(best) ** 2).mean()))
     size = radius * float(np.exp(best[1]))
     scatter = max(left / noise, 0.2)
     sd = size * float(np.sqrt(max(covariance[1, 1], 0.0))) * scatter

@@ -19,6 +19,9 @@ MOST = 1200
 """Spots, the strongest."""
 LEAST_SIDE, LEAST_NODES = 4, 20
 """Of a lattice: rows and columns, and nodes in all."""
+MOSTLY = 0.7
+"""Part of the spots on one lattice, from which no other is looked for: every second node of a
+square lattice is a square lattice too, and has half of them."""
 NEAR = 0.2
 """A node is where its neighbours want it, within this part of the pitch."""
 
@@ -141,7 +144,7 @@ def index_spots(spots: Points) -> tuple[Points, Nodes, float] | None:
         grown = _grown(spots, int(seed), basis)
         if len(grown) > len(best):
             best = grown
-        if tried >= 8 or len(best) > 0.5 * len(spots):
+        if tried >= 8 or len(best) > MOSTLY * len(spots):
             break
     return _completed(spots, best) if len(best) >= 9 else None
 
@@ -211,7 +214,22 @@ def _completed(
     keep = missed[good] < max(5 * spread, 0.3)
     nodes, points = nodes[keep], points[keep]
     regular = spread < 0.03 * pitch + 0.15
-    return (points, nodes, spread) if regular and _is_lattice(nodes) else None
+    if not regular or not _is_lattice(nodes) or _is_every_second(spots, points, nodes):
+        return None
+    return points, nodes, spread
+
+
+def _is_every_second(spots: Points, points: Points, nodes: Nodes) -> bool:
+    """Whether there are as many spots between the nodes, so that the pitch would be wrong."""
+    middle, half = nodes.mean(axis=0), float(np.ptp(nodes, axis=0).max()) / 2
+    found = fit_terms((nodes - middle) / half, points, 3)
+    pitch = float(np.sqrt(abs(np.linalg.det(found[1:3])))) / half
+    for between in ((0.5, 0.5), (0.5, 0.0), (0.0, 0.5)):
+        wanted = terms((nodes + between - middle) / half, 3) @ found
+        gaps = np.hypot(*(spots[None] - wanted[:, None]).transpose(2, 0, 1)).min(axis=1)
+        if (gaps < 0.1 * pitch).mean() > 0.25:
+            return True
+    return False
 
 
 def _is_lattice(nodes: Nodes) -> bool:

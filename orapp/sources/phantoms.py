@@ -133,8 +133,10 @@ def draw_ruler(size: int, mm_per_px: float, rng: np.random.Generator) -> Phantom
     return Phantom("ruler", metal, mm_per_px, to_picture, none, ends=ends)
 
 
-def draw_ball(size: int, mm_per_px: float, rng: np.random.Generator) -> Phantom:
-    """A steel ball, and beside it a cannula of 4.2 mm, with its stylet or without."""
+def draw_ball(
+    size: int, mm_per_px: float, rng: np.random.Generator, stylet: bool = True
+) -> Phantom:
+    """A steel ball, and beside it a cannula of 4.2 mm, with its stylet in it or not."""
     ball = float(rng.choice(BALLS_MM))
     turn, side = rng.uniform(-0.5, 0.5), rng.choice([-1.0, 1.0])
     shift = rng.uniform(-4, 4, 2)
@@ -144,7 +146,7 @@ def draw_ball(size: int, mm_per_px: float, rng: np.random.Generator) -> Phantom:
     metal = STEEL_PER_MM * _chord((x - np.float32(at)) ** 2 + y * y, ball)
     from_axis = (x + np.float32(at)) ** 2
     tube = _chord(from_axis, CANNULA_MM)
-    if rng.integers(2):
+    if not stylet:
         tube = tube - _chord(from_axis, CANNULA_MM - 0.8)
     metal += STEEL_PER_MM * tube * (y > -25)
     axis = through(to_picture, np.array([[-at, -20.0], [-at, 25.0]]))
