@@ -126,7 +126,9 @@ def test_the_area_is_dragged_numbered_and_put_back(qtbot, calibrate):
     x, _, width, _ = window.draft.found.area
     assert abs(x - 100) <= 3
     assert x + width == 560
-    window.pages["area"].sides[0].box.setValue(120)
+    box = window.pages["area"].sides[0].box
+    assert near_colour(pixels_of(box), theme.TEXT).sum() > 20  # its figures can be read
+    box.setValue(120)
     assert window.draft.found.area[0] == 120
     assert window.draft.standing(STEPS[1]) is Standing.SURE
     assert "by hand" in window.sheet.why.text()

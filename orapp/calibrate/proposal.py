@@ -101,9 +101,9 @@ def propose(
     notes["picture.width"] = notes["picture.height"] = "of the raw video; others are refused"
     raw = old.model_dump(exclude_unset=True)
     raw |= {
-        "name": _in_words(name)[:80],
+        "name": plain(name)[:80] or "site",
         "version": 1,
-        "device": _device(evidence, old, notes, _in_words(by), today or date.today()),
+        "device": _device(evidence, old, notes, plain(by), today or date.today()),
         "picture": _picture(evidence, notes),
         "outline": _outline(evidence, old, notes).model_dump(),
         "measures": _measures(evidence, old, notes).model_dump(),
@@ -115,9 +115,9 @@ def propose(
     return Proposal(SiteProfile.model_validate(raw), notes, unsure)
 
 
-def _in_words(text: str) -> str:
-    """On one line, without what a terminal would obey."""
-    return "".join(letter if letter.isprintable() else " " for letter in text) or "-"
+def plain(text: str) -> str:
+    """On one line, without what is no text."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _device(

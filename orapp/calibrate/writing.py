@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from orapp.calibrate.proposal import Proposal
+from orapp.calibrate.proposal import Proposal, plain
 from orapp.errors import OrappError
 from orapp.files import replace_file
 from orapp.settings import LARGEST, SiteProfile, load_profile
@@ -107,12 +107,12 @@ def _table(name: str, values: Mapping[str, Any], proposal: Proposal) -> list[str
     inner = {k: v for k, v in values.items() if k == "distortion"}
     lines += _values({k: v for k, v in values.items() if k not in inner}, name, proposal)
     if name == "picture" and not inner and (why := proposal.notes.get("picture.distortion")):
-        lines.append(f"# no [picture.distortion]: {_comment(why)}")
+        lines.append(f"# no [picture.distortion]: {plain(why)}")
     if name == "measures" and "mm_per_px" not in values:
-        lines.append(f"# no mm_per_px: {_comment(proposal.notes.get('measures.mm_per_px', ''))}")
+        lines.append(f"# no mm_per_px: {plain(proposal.notes.get('measures.mm_per_px', ''))}")
     for key, table in inner.items():
         if why := proposal.notes.get(f"{name}.{key}"):
-            lines += ["", f"# {_comment(why)}"]
+            lines += ["", f"# {plain(why)}"]
         lines += _table(f"{name}.{key}", table, proposal)[1 if why else 0 :]
     return lines
 
@@ -120,7 +120,7 @@ def _table(name: str, values: Mapping[str, Any], proposal: Proposal) -> list[str
 def _values(values: Mapping[str, Any], table: str, proposal: Proposal) -> Iterator[str]:
     for key, value in values.items():
         place = f"{table}.{key}" if table else key
-        why = _comment(proposal.notes.get(place, ""))
+        why = plain(proposal.notes.get(place, ""))
         if place in proposal.unsure:
             why = f"CHECK: {why}"
         said = f"{key} = {toml_value(value)}"
@@ -170,10 +170,6 @@ def toml_value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(toml_value(v) for v in value) + "]"
     return repr(value) if isinstance(value, int | float) else str(value)
-
-
-def _comment(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _plain(name: str, table: Mapping[str, Any]) -> list[str]:

@@ -59,6 +59,8 @@ QWidget#steps, QWidget#panel {{ background: {t.STRIP.name()}; }}
   selection-background-color: {t.EDGE.name()}; }}
 QScrollArea > QWidget > QWidget {{ background: {t.BACKGROUND.name()}; }}
 QListWidget::item:selected {{ background: {t.CARE.name()}; color: {t.ON_COLOUR.name()}; }}
+QAbstractSpinBox QLineEdit {{ border: none; padding: 0; min-height: 0; }}
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ width: 0; border: none; }}
 QSpinBox, QDoubleSpinBox {{ min-width: {round(size * 5.2)}px; }}
 QSpinBox:focus, QDoubleSpinBox:focus, QLineEdit:focus, QListWidget:focus
   {{ border: 2px solid {t.OUTLINE.name()}; }}

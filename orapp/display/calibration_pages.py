@@ -5,7 +5,6 @@ from typing import Any, Protocol
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
-    QAbstractSpinBox,
     QButtonGroup,
     QCheckBox,
     QDoubleSpinBox,
@@ -97,7 +96,6 @@ class Number(QWidget):
             self.box = QSpinBox()
             self.box.setRange(round(limits[0]), round(limits[1]))
         self.box.setSuffix(f" {unit}" if unit else "")
-        self.box.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
         self.box.setKeyboardTracking(False)
         self.box.setAccessibleName(name)
         self.box.valueChanged.connect(changed)
