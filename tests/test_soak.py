@@ -300,6 +300,9 @@ def run_one(plan, record, command=()):
     return record
 
 
+@pytest.mark.skipif(
+    not os.environ.get("ORAPP_LONG"), reason="a soak takes its time: set ORAPP_LONG=1 to run it"
+)
 def test_a_soak_of_the_program_is_clean(qapp, tmp_path):
     needs_a_screen()
     record = soak(0.35, 3, tmp_path / "out")
