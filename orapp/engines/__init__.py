@@ -39,7 +39,7 @@ class EngineSpec:
 def beside_a_display(spec: EngineSpec) -> EngineSpec:
     """The engine for a live run: it leaves one core to picture and grabber.
 
-    As measured on 2 cores at 30/s, outlines are 2 ms sooner at p50 and 12 ms at p95 so, although
+    Measured once, on 2 cores at 30/s, outlines are 2 ms sooner at p50 and 7 ms at p95 so, although
     the engine alone takes 3 ms longer: its threads wait for each other, and one of them would
     stand in line behind each painting.
     """
