@@ -21,12 +21,12 @@ run: .venv/run.stamp
 	fi
 
 test: check
-	xvfb-run -a -s "-screen 0 1920x1080x24" $(BIN)/python -m pytest
+	xvfb-run -a -s "-screen 0 1920x1080x24 -noreset" $(BIN)/python -m pytest
 
 # Random faults for so many minutes, judged by log, report, recordings and the window's pixels:
 # `make soak MINUTES=60 SEED=7`; the record is written to build/soak.
 soak: .venv/test.stamp
-	xvfb-run -a -s "-screen 0 1920x1080x24" $(BIN)/python -m tools.soak --minutes $(MINUTES) \
+	xvfb-run -a -s "-screen 0 1920x1080x24 -noreset" $(BIN)/python -m tools.soak --minutes $(MINUTES) \
 	  $(if $(SEED),--seed $(SEED)) --out build/soak
 
 check: .venv/test.stamp
@@ -41,7 +41,7 @@ screenshot: .venv/run.stamp
 
 # Every state of the screen, for docs/screens.
 screenshots: .venv/test.stamp
-	xvfb-run -a -s "-screen 0 1920x1080x24" $(BIN)/python -m tools.screenshots
+	xvfb-run -a -s "-screen 0 1920x1080x24 -noreset" $(BIN)/python -m tools.screenshots
 
 .venv/run.stamp: pyproject.toml tools/setup.sh
 	tools/setup.sh run
