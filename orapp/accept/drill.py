@@ -92,6 +92,7 @@ def unplug_source(setup: Setup, limits: Faults) -> list[Check]:
 def fill_disk(setup: Setup, limits: Faults) -> list[Check]:
     """A recording to a disk that gets full: it stops with a banner, the video does not."""
     checks: list[Check] = []
+    kept: list[tuple[Path | None, int]] = []
     with scratch_disk() as disk:
 
         def script(stand: Stand) -> Steps:
@@ -115,10 +116,12 @@ def fill_disk(setup: Setup, limits: Faults) -> list[Check]:
             )
             name = f"disk full ({disk.words}): banner after"
             checks.append(at_most(FAULTS, name, seen, limits.banner_ms, "ms"))
+            kept.append((session.recording_folder, session.recording.frames))
             yield from stand.wait(1.0)
-            checks.append(_kept(session.recording_folder, session.recording.frames))
 
         played = play(setup, script, limits=RecordingLimits(low_bytes=0, least_bytes=0))
+        # Read only now: reading in the run would hold up its painting.
+        checks += [_kept(*one) for one in kept]
     if played.reason:
         return [*checks, failed(FAULTS, "disk full", played.reason)]
     name = f"disk full: frames missed of {played.stamps.painted_frames}"
