@@ -7,7 +7,7 @@ import numpy as np
 from orapp.qa.page import Node, node
 
 WIDTH, HEIGHT = 560, 210
-LEFT, RIGHT, TOP, BOTTOM = 62, 14, 12, 40
+LEFT, RIGHT, TOP, BOTTOM = 62, 24, 12, 40
 BINS, MOST_POINTS = 48, 600
 BLUE, ORANGE, FAULT, AXIS = "#0072b2", "#c86400", "#a8201a", "#8a949c"
 Points = Sequence[tuple[float, float]]
@@ -33,11 +33,11 @@ class _Axes:
         for share in (0, 0.25, 0.5, 0.75, 1):
             value = self._x[0] + share * (self._x[1] - self._x[0])
             at = f"{self.x(value):.1f}"
-            parts.append(node("text", f"{value:.4g}", x=at, y=floor + 15, text_anchor="middle"))
+            parts.append(node("text", _tick(value), x=at, y=floor + 15, text_anchor="middle"))
         for share in (0, 0.5, 1):
             value = self._y[0] + share * (self._y[1] - self._y[0])
             at = f"{self.y(value) + 4:.1f}"
-            text = f"{value:.3g} {up}" if share == 1 else f"{value:.3g}"
+            text = f"{_tick(value)} {up}" if share == 1 else _tick(value)
             parts.append(node("text", text, x=LEFT - 6, y=at, text_anchor="end"))
         middle = (LEFT + WIDTH - RIGHT) / 2
         parts.append(node("text", across, x=middle, y=HEIGHT - 6, text_anchor="middle"))
@@ -53,6 +53,11 @@ class _Axes:
             ends = {"x1": LEFT, "x2": WIDTH - RIGHT, "y1": y, "y2": y}
             text = node("text", "limit p99", x=LEFT + 4, y=f"{self.y(value) - 3:.1f}")
         return [node("line", stroke=FAULT, stroke_dasharray="5 4", **ends), text]
+
+
+def _tick(value: float) -> str:
+    """Three digits, or all before the point: never as a power of ten."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _figure(title: str, parts: list[Node]) -> Node:
