@@ -10,6 +10,7 @@ import orapp
 from orapp.accept import plots
 from orapp.accept.checks import Check, is_fit, verdict_words
 from orapp.accept.run import Acceptance, AcceptOptions
+from orapp.accept.stage import Setup
 from orapp.files import replace_file
 from orapp.qa.page import Node, node, page, rows
 
@@ -69,7 +70,7 @@ def write_html(done: Acceptance, options: AcceptOptions, sha256: str) -> None:
         f"orapp acceptance: {'fit' if fit else 'not fit'}",
         node("h1", "Acceptance of a workstation"),
         node("p", _when(done, options), class_="soft"),
-        _verdict(done, fit),
+        _verdict(done, options.setup, fit),
         node("h2", "Checks"),
         _checks(done.checks),
         node("h2", "What was measured"),
@@ -91,12 +92,9 @@ def _when(done: Acceptance, options: AcceptOptions) -> str:
     )
 
 
-def _verdict(done: Acceptance, fit: bool) -> Node:
+def _verdict(done: Acceptance, setup: Setup, fit: bool) -> Node:
     lines = [node("li", check.line) for check in done.checks if check.state == "failed"]
-    notes: list[Node] = []
-    if done.source.startswith("simulated"):
-        words = "The source was simulated: nothing is said about the C-arm's cable and grabber."
-        notes.append(node("p", words))
+    notes = [node("p", words) for words in _reservations(done, setup)]
     return node(
         "div",
         node("strong", ("✓ " if fit else "✕ ") + verdict_words(done.checks)),
@@ -104,6 +102,22 @@ def _verdict(done: Acceptance, fit: bool) -> Node:
         *notes,
         class_="verdict" if fit else "verdict failed",
     )
+
+
+def _reservations(done: Acceptance, setup: Setup) -> list[str]:
+    """What the reader must know before signing."""
+    words: list[str] = []
+    if done.source.startswith("simulated"):
+        words.append(
+            "The source was simulated: nothing is said about the C-arm's cable and grabber."
+        )
+    if setup.headless:
+        words.append("Painted offscreen: nothing is said about the screen.")
+    if setup.engine.delay_ms:
+        words.append(f"Test option: each inference was made {setup.engine.delay_ms} ms slower.")
+    if setup.leak_mb_per_s:
+        words.append(f"Test option: the source leaked {setup.leak_mb_per_s:g} MB per second.")
+    return words
 
 
 def _checks(checks: list[Check]) -> Node:
