@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from xml.etree.ElementTree import tostring
 
 import numpy as np
 import psutil
@@ -23,6 +24,7 @@ from orapp.accept.checks import (
 from orapp.accept.growth import Sample, slope
 from orapp.accept.load import Load, parse_load
 from orapp.accept.measured import growth_checks
+from orapp.accept.plots import line
 from orapp.errors import OrappError
 from tests.models import write_bright_model
 
@@ -124,6 +126,13 @@ def test_growth_is_seen_and_hiccups_are_not():
     assert slope([0, 1, 2], [5, 7, 9]) == 2
 
 
+def test_gigabytes_are_written_out_on_the_axis():
+    text = tostring(line("memory", [(0, 1800.0), (86_400, 2190.0)], "MB"), "unicode")
+    assert "2409 MB" in text
+    assert "86400" in text
+    assert "e+" not in text
+
+
 def test_the_load_runs_and_is_gone(tmp_path):
     with Load(("cpu", "disk"), tmp_path) as load:
         children = psutil.Process().children()
@@ -179,7 +188,9 @@ def test_a_wrong_engine_is_not_fit(tmp_path):
     assert done.returncode == 1, done.stderr
     assert "engine: in use: the engine is not what its model is: max difference" in done.stdout
     assert "latency" not in done.stdout.partition("NOT FIT")[0].replace("left out", "")
-    assert "✕ FAILED" in (out / "accept.html").read_text()
+    text = (out / "accept.html").read_text()
+    assert "✕ FAILED" in text
+    assert "Painted offscreen" in text
     (other / "model.onnx").write_bytes((other / "model.onnx").read_bytes() + b" ")
     done = orapp(*only, "--model", other, "--only", "engine")
     assert done.returncode == 1, done.stderr
