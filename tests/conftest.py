@@ -11,12 +11,33 @@ from pathlib import Path
 import psutil
 import pytest
 
-if not os.environ.get("DISPLAY"):
-    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 resource_tracker.ensure_running()  # lives as long as the interpreter: not any test's own
 
+ALONE = {
+    *("accept", "bench", "compare_peers", "grab", "live", "record", "session", "site_live"),
+    *("smooth", "soak", "video", "worker"),
+}
+"""Files whose tests watch the clock; so do all of tests/system."""
+LONGEST = ("train", "simulate_fluoroscopy", "qa", "screen", "store", "replay", "cli", "cli_engine")
+"""Begin first, so that no core waits at the end."""
 _PATIENCE_S = 3.0
 SHARED_MEMORY = Path("/dev/shm")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure() -> None:
+    """Without an X server, windows are drawn into memory."""
+    if not os.environ.get("DISPLAY"):
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what needs the machine for itself; brings the longest files to the front."""
+    order = {f"test_{name}": place for place, name in enumerate(LONGEST)}
+    for item in items:
+        if item.path.parent.name == "system" or item.path.stem.removeprefix("test_") in ALONE:
+            item.add_marker(pytest.mark.alone)
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import orapp
 from orapp.engines import EngineSpec, open_engine
 from orapp.engines.trust import MAX_MANIFEST_BYTES, find_model, load_manifest, read_checked
 from orapp.errors import OrappError
+from orapp.verify import load_golden
 from tests.models import write_bright_model, write_random_lite
 
 
@@ -40,6 +41,23 @@ def test_openvino_and_torch_agree_within_two_of_255(lite):
     assert np.abs(np.subtract(maps[:3], maps[3:])).max() <= 2
     assert np.abs(np.subtract(judged[:3], judged[3:])).max() <= 0.01
     assert len(set(judged[:3])) == 3
+
+
+def test_the_fp16_form_says_nearly_the_same(lite):
+    """On this CPU ONNX Runtime computes it in half precision, as a GPU would."""
+    import onnxruntime
+
+    manifest = load_manifest(lite)
+    golden, bounds = load_golden(lite, manifest), manifest.bounds["fp16"]
+    session = onnxruntime.InferenceSession(lite / "model-fp16.onnx")
+    for image, probability, judged in zip(
+        golden.images, golden.probability, golden.judged, strict=True
+    ):
+        half, said = session.run(None, {"image": image[None, None]})
+        away = np.abs(half[0, 0].astype(int) - probability)
+        assert away.max() <= bounds.max_difference
+        assert away.mean() <= bounds.mean_difference
+        assert np.abs(said[0] - judged).max() <= bounds.judged
 
 
 def test_a_model_does_not_tell_where_it_was_made(lite):

@@ -10,7 +10,7 @@ from orapp.engines.trust import load_manifest
 from orapp.errors import OrappError
 from orapp.golden import read_golden
 from orapp.verify import check, compare, load_golden, open_verified
-from tests.models import write_bright_model, write_random_lite
+from tests.models import write_bright_model
 
 
 @pytest.fixture
@@ -81,21 +81,3 @@ def test_damaged_golden_frames_are_one_sentence(data):
 def test_golden_frames_of_another_size_are_refused(bright):
     with pytest.raises(OrappError, match="golden frames are damaged"):
         read_golden((bright / "golden.npz").read_bytes(), (96, 64))
-
-
-def test_the_fp16_form_says_nearly_the_same(tmp_path):
-    """On this CPU ONNX Runtime computes it in half precision, as a GPU would."""
-    import onnxruntime
-
-    folder = write_random_lite(tmp_path / "random")
-    manifest = load_manifest(folder)
-    golden, bounds = load_golden(folder, manifest), manifest.bounds["fp16"]
-    session = onnxruntime.InferenceSession(folder / "model-fp16.onnx")
-    for image, probability, judged in zip(
-        golden.images, golden.probability, golden.judged, strict=True
-    ):
-        half, said = session.run(None, {"image": image[None, None]})
-        away = np.abs(half[0, 0].astype(int) - probability)
-        assert away.max() <= bounds.max_difference
-        assert away.mean() <= bounds.mean_difference
-        assert np.abs(said[0] - judged).max() <= bounds.judged

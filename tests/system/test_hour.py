@@ -1,7 +1,6 @@
-r"""An hour at 15/s: nothing grows, no frame is missed, Qt says nothing. Opt-in: it takes long.
+"""An hour at 15/s: nothing grows, no frame is missed, Qt says nothing. Opt-in: it takes long.
 
-    ORAPP_HOUR=3600 xvfb-run -a -s "-screen 0 1920x1080x24" \
-        .venv/bin/python -m pytest -s tests/system/test_hour.py
+ORAPP_HOUR=3600 .venv/bin/python -m pytest -s tests/system/test_hour.py
 """
 
 import json
