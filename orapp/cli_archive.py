@@ -3,13 +3,16 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from orapp.errors import NotThere, OrappError
+
+if TYPE_CHECKING:
+    from orapp.pacs import Sent
 
 Show = Callable[[int, int], None]
 
@@ -79,14 +82,22 @@ def send(
         raise OrappError("that is no AE title", "give at most 16 letters with --calling")
     send_to = _web(stow) if stow else _pacs(peer, calling, listen, wait, commitment)
     with _progress("objects") as progress:
-        count = send_to(folder, progress)
-    kept = "the archive has confirmed" if stow or commitment else "the archive has taken"
-    print(f"{count} objects: {kept} all of them")
+        sent = send_to(folder, progress)
+    print(_told(sent, confirms=bool(stow) or commitment, asked_again=not stow and commitment))
+
+
+def _told(sent: "Sent", confirms: bool, asked_again: bool) -> str:
+    """One sentence; what rests on the journal's word alone says so."""
+    kept = "the archive has confirmed" if confirms else "the archive has taken"
+    before = ""
+    if sent.before and not asked_again:
+        before = f", {sent.before} of them in an earlier call and not asked again"
+    return f"{sent.objects} objects: {kept} all of them{before}"
 
 
 def _pacs(
     peer: str, calling: str, listen: int, wait: float, commitment: bool
-) -> Callable[[Path, Show], int]:
+) -> "Callable[[Path, Show], Sent]":
     try:
         from orapp.pacs import store
     except ImportError:
@@ -95,7 +106,7 @@ def _pacs(
     return lambda folder, progress: store.send(folder, to, wishes, progress)
 
 
-def _web(url: str) -> Callable[[Path, Show], int]:
+def _web(url: str) -> "Callable[[Path, Show], Sent]":
     try:
         from orapp.pacs.stow import stow
     except ImportError:

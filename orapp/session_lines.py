@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -303,6 +304,8 @@ def read_head(folder: Path) -> bytes:
     """The bytes of session.json, checked; raises OrappError if there is no session."""
     path = folder / "session.json"
     try:
+        if folder.is_dir():
+            os.listdir(folder)  # raises what hides its files, where something does
         if not is_plain_file(path):
             raise _no_session(folder, "it holds no session.json")
         with path.open("rb") as file:

@@ -105,6 +105,13 @@ class Orthanc:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http}{path}", timeout=30) as answer:
             return bytes(answer.read())
 
+    def lose(self, uid: str) -> None:
+        """Deletes an object, as a full or careless archive would."""
+        for key in self.get("/instances"):
+            if self.get(f"/instances/{key}/simplified-tags")["SOPInstanceUID"] == uid:
+                url = f"http://127.0.0.1:{self.http}/instances/{key}"
+                urllib.request.urlopen(urllib.request.Request(url, method="DELETE")).close()
+
     def files(self) -> dict[str, bytes]:
         """What it holds: the DICOM file of each, by SOPInstanceUID."""
         found = {}

@@ -31,6 +31,19 @@ class Item:
     syntax: str
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What the far end has of a folder.
+
+    Attributes:
+        objects: how many there are; it has all of them.
+        before: how many of them had arrived before this call, by the journal.
+    """
+
+    objects: int
+    before: int
+
+
 class State(StrEnum):
     """What the far end has said of an object."""
 
@@ -127,9 +140,11 @@ class Journal:
         return self._states.get(item.uid)
 
     def note(self, uids: Iterable[str], state: State) -> None:
-        """Writes down a word on some objects, on the disk before it returns."""
+        """Writes down a new word on some objects, on the disk before it returns."""
         try:
             for uid in uids:
+                if self._states.get(uid) == state:
+                    continue
                 self._states[uid] = state
                 line = {"uid": uid, "to": self._to, "state": state.value}
                 self._file.write(json.dumps(line) + "\n")

@@ -15,7 +15,7 @@ from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext, build_context
 
 from orapp.errors import OrappError
-from orapp.pacs import Item, Journal, Progress, State, items_in, without_warnings
+from orapp.pacs import Item, Journal, Progress, Sent, State, items_in, without_warnings
 from orapp.pacs.commitment import Commitment, CommitmentClass
 
 for _talks in ("pynetdicom", "pydicom"):
@@ -25,6 +25,7 @@ PEER = re.compile(r"([^@\\\s]{1,16})@([^@\s]{1,253}):(\d{1,5})")
 CONNECT_S, ANSWER_S = 10, 60
 WAKE_S = 1.0
 MOST_CLASSES = 60
+ARRIVED = (State.STORED, State.COMMITTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +65,14 @@ class Wishes:
     commitment: bool = True
 
 
-def send(folder: Path, peer: Peer, wishes: Wishes, progress: Progress) -> int:
+def send(folder: Path, peer: Peer, wishes: Wishes, progress: Progress) -> Sent:
     """Sends what a folder holds and the archive does not, and has it confirm that it keeps it.
 
+    With commitment it is asked about the whole folder each time: what it confirmed before, it may
+    have lost since.
+
     Returns:
-        How many objects the archive keeps now: all of the folder.
+        What the archive has: all of the folder.
 
     Raises:
         OrappError: the archive can't be reached, refuses, breaks off, or doesn't confirm. The
@@ -78,26 +82,21 @@ def send(folder: Path, peer: Peer, wishes: Wishes, progress: Progress) -> int:
         return _send(folder, peer, wishes, progress)
 
 
-def _send(folder: Path, peer: Peer, wishes: Wishes, progress: Progress) -> int:
+def _send(folder: Path, peer: Peer, wishes: Wishes, progress: Progress) -> Sent:
     items = items_in(folder)
-    done = State.COMMITTED if wishes.commitment else State.STORED
     with Journal(folder, str(peer)) as journal:
-        if all(_reached(journal.state(item), done) for item in items):
-            progress(len(items), len(items))
-            return len(items)
-        with (
-            _listening(wishes) as commitment,
-            _association(items, peer, wishes, commitment) as link,
-        ):
-            _store_missing(items, link, journal, peer, progress)
-            if wishes.commitment:
-                open_ = [item for item in items if journal.state(item) != State.COMMITTED]
-                commitment.ask(open_, link, journal, peer.title, wishes.wait_s)
-    return len(items)
-
-
-def _reached(state: State | None, done: State) -> bool:
-    return state == State.COMMITTED or state == done
+        before = sum(journal.state(item) in ARRIVED for item in items)
+        if before < len(items) or wishes.commitment:
+            with (
+                _listening(wishes) as commitment,
+                _association(items, peer, wishes, commitment) as link,
+            ):
+                _store_missing(items, link, journal, peer, progress)
+                if wishes.commitment:
+                    commitment.ask(items, link, journal, peer.title, wishes.wait_s)
+        else:
+            progress(before, before)
+    return Sent(len(items), before)
 
 
 @contextmanager
@@ -198,11 +197,10 @@ def _not_connected(link: Association, peer: Peer) -> OrappError:
 def _store_missing(
     items: Sequence[Item], link: Association, journal: Journal, peer: Peer, progress: Progress
 ) -> None:
-    here = (State.STORED, State.COMMITTED)
-    arrived = sum(journal.state(item) in here for item in items)
+    arrived = sum(journal.state(item) in ARRIVED for item in items)
     progress(arrived, len(items))
     for item in items:
-        if journal.state(item) in here:
+        if journal.state(item) in ARRIVED:
             continue
         status = _store(item, link)
         if status is None:

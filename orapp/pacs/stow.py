@@ -9,7 +9,7 @@ from dicomweb_client import DICOMwebClient
 from pydicom import Dataset, dcmread
 
 from orapp.errors import OrappError
-from orapp.pacs import Item, Journal, Progress, State, items_in, without_warnings
+from orapp.pacs import Item, Journal, Progress, Sent, State, items_in, without_warnings
 
 for _talks in ("dicomweb_client", "urllib3"):
     logging.getLogger(_talks).setLevel(logging.CRITICAL)
@@ -17,13 +17,14 @@ TIMEOUTS_S = (10, 300)
 """To connect, and for an answer: an archive may take its time over a long run."""
 
 
-def stow(folder: Path, url: str, progress: Progress) -> int:
+def stow(folder: Path, url: str, progress: Progress) -> Sent:
     """Stores what a folder holds and the archive has not confirmed yet.
 
     A name and password come from `~/.netrc`, never from the URL.
 
     Returns:
-        How many objects the archive has confirmed: all of the folder.
+        What the archive has confirmed, now or before: all of the folder. What it confirmed
+        before is not asked for again.
 
     Raises:
         OrappError: the archive can't be reached, refuses, or breaks off; the same call goes on.
@@ -32,19 +33,20 @@ def stow(folder: Path, url: str, progress: Progress) -> int:
         return _stow(folder, _checked(url), progress)
 
 
-def _stow(folder: Path, place: str, progress: Progress) -> int:
+def _stow(folder: Path, place: str, progress: Progress) -> Sent:
     items = items_in(folder)
     with Journal(folder, place) as journal, requests.Session() as web:
         client = DICOMwebClient(place, session=web, timeout=TIMEOUTS_S)
         client.set_http_retry_params(retry=False)
         missing = [item for item in items if journal.state(item) != State.STORED]
+        before = len(items) - len(missing)
         for item in missing:
             progress(len(items) - len(missing), len(items))
             _store(client, item, place)
             journal.note([item.uid], State.STORED)
             missing = missing[1:]
         progress(len(items), len(items))
-    return len(items)
+    return Sent(len(items), before)
 
 
 def _checked(url: str) -> str:

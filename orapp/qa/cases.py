@@ -61,10 +61,11 @@ def find_cases(paths: Sequence[Path]) -> list[Case]:
     """All runs under the paths, in the order of their names; numbered from 1.
 
     A folder with a session.json is a session; one with nothing but single DICOM frames is one run.
-    Files of other kinds are left out, but one that is named itself is always taken.
+    Files of other kinds are left out, but one that is named itself is always taken. A folder below
+    that can't be read is a run that fails: nobody knows what it holds.
 
     Raises:
-        OrappError: a path does not exist, a folder can't be read, or a path holds no run.
+        OrappError: a path does not exist, can't be read, or holds no run.
     """
     found: dict[str, str] = {}
     for root in paths:
@@ -85,7 +86,14 @@ def _runs(root: Path) -> Iterator[tuple[Path, str]]:
         yield root, _kind(root) or "file"
         return
     seen: set[Path] = set()
-    for folder, below, files in os.walk(root, onerror=_unreadable, followlinks=True):
+    closed: list[Path] = []
+
+    def note(error: OSError) -> None:
+        if Path(error.filename) == root:
+            raise _unreadable(error)
+        closed.append(Path(error.filename))
+
+    for folder, below, files in os.walk(root, onerror=note, followlinks=True):
         here = Path(folder)
         below.sort()
         if here.resolve() in seen:  # a link that leads back
@@ -97,12 +105,13 @@ def _runs(root: Path) -> Iterator[tuple[Path, str]]:
             yield here, "session"
             continue
         yield from _runs_of_files([here / f for f in sorted(files) if not f.startswith(".")], here)
+    yield from ((folder, "session") for folder in closed)
 
 
-def _unreadable(error: OSError) -> None:
-    name = Path(str(error.filename or "a folder")).name
+def _unreadable(error: OSError) -> OrappError:
     why = (error.strerror or "unknown reason").lower()
-    raise OrappError(f"the folder '{name}' can't be read ({why})", "check its permissions")
+    what = f"the folder '{Path(error.filename).name}' can't be read ({why})"
+    return OrappError(what, "check its permissions")
 
 
 def _runs_of_files(files: list[Path], folder: Path) -> Iterator[tuple[Path, str]]:

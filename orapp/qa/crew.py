@@ -7,6 +7,7 @@ named must be one that is trusted.
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -28,6 +29,10 @@ RETRIES = 2
 CONNECT_S = 10
 ANSWER_S = 300
 """A worker that died in the meantime would be waited for for ever."""
+LOOK_S, POLL_S = 1.0, 0.02
+NO_WORKER_S = 60
+"""So long may all workers be away: one that died is back after some seconds."""
+KEPT = "the same command then goes on, what is done is kept"
 ENGINE_THREADS = 1
 """Always: with another number the last digits differ, so that results would depend on how many
 workers or cores there were. The cores are kept busy by decoding ahead and by more workers."""
@@ -86,6 +91,8 @@ class _Dask:
         self.size = len(_addresses(client))
 
     def everywhere(self, job: Callable[[Engine], T]) -> list[T]:
+        from asyncio import CancelledError
+
         from distributed import wait
         from distributed.scheduler import KilledWorker
 
@@ -101,6 +108,8 @@ class _Dask:
             raise OrappError(
                 "worker processes die or hang when the engine opens", "try it with --workers 1"
             ) from None
+        except CancelledError:
+            raise _disconnected() from None
 
     def run(self, cases: Sequence[Case], out: Path, resume: bool) -> Iterator[Outcome]:
         from distributed import as_completed
@@ -109,14 +118,59 @@ class _Dask:
             self._client.submit(_run_one, self._spec, case, out, resume, pure=False): case
             for case in cases
         }
-        for future in as_completed(list(asked)):  # type: ignore[no-untyped-call]
-            case = asked.pop(future)
-            yield future.result() if future.status == "finished" else _lost(case, future)
+        done = as_completed(list(asked))  # type: ignore[no-untyped-call]
+        look = _Lookout(self._client)
+        while asked:
+            for future in look.wait(done):
+                case = asked.pop(future)
+                yield future.result() if future.status == "finished" else _lost(case, future)
+
+
+class _Lookout:
+    """Waits for cases, as long as somebody is there to do them.
+
+    Dask itself waits for ever for a worker, and for a scheduler that was started anew.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._scheduler = _scheduler(client)["id"]
+        self._seen = self._looked = time.monotonic()
+
+    def wait(self, done: Any) -> list[Any]:
+        """The futures that are done since; raises OrappError if nobody is there any more."""
+        while not (ready := done.next_batch(block=False)):
+            if time.monotonic() - self._looked > LOOK_S:
+                self._look()
+            time.sleep(POLL_S)
+        if any(future.cancelled() for future in ready):  # as all are when the connection breaks
+            raise _disconnected()
+        return list(ready)
+
+    def _look(self) -> None:
+        about = _scheduler(self._client)
+        if self._client.status != "running" or about["id"] != self._scheduler:
+            raise _disconnected()
+        self._looked = time.monotonic()
+        if about["workers"]:
+            self._seen = self._looked
+        elif self._looked - self._seen > NO_WORKER_S:
+            what = f"all workers are gone, and none came in {NO_WORKER_S} s"
+            raise OrappError(what, f"start workers again; {KEPT}")
+
+
+def _disconnected() -> OrappError:
+    return OrappError("the connection to the Dask scheduler broke", f"start it again; {KEPT}")
+
+
+def _scheduler(client: Any) -> Any:
+    """What the scheduler says of itself and its workers."""
+    return client.scheduler_info(n_workers=-1)
 
 
 def _addresses(client: Any) -> list[str]:
     """Of the workers that there are now: one that died has got another since."""
-    return list(client.scheduler_info(n_workers=-1)["workers"])
+    return list(_scheduler(client)["workers"])
 
 
 def _lost(case: Case, future: Any) -> Outcome:
@@ -206,6 +260,6 @@ def _connected(distributed: Any, address: str) -> Generator[Any, None, None]:
             f"no Dask cluster answers at '{address}'", "check the address, as tcp://HOST:8786"
         ) from None
     with client:
-        if not client.scheduler_info(n_workers=-1)["workers"]:
+        if not _addresses(client):
             raise OrappError("the Dask cluster has no workers", "start 'dask worker' there")
         yield client

@@ -10,7 +10,7 @@ import pydicom
 import pytest
 
 from orapp.errors import OrappError
-from orapp.pacs import Journal, State, items_in
+from orapp.pacs import Journal, Sent, State, items_in
 from orapp.pacs.store import Peer, Wishes, send
 from tests.orthanc import Cable, Picky, Steps, assert_archived, free_port, program, states
 
@@ -21,14 +21,27 @@ WAIT_S = 60.0
 def test_everything_is_stored_committed_and_the_same(folder, archive, listen):
     steps = Steps()
     to = Peer.of(archive.address)
-    assert send(folder, to, Wishes(listen=listen, wait_s=WAIT_S), steps) == 12
+    assert send(folder, to, Wishes(listen=listen, wait_s=WAIT_S), steps).objects == 12
     assert steps.seen == [(n, 12) for n in range(13)]
     assert_archived(archive, folder)
     assert states(folder) == ["stored"] * 12 + ["committed"] * 12
-    archive.kill()
+
+
+def test_a_repeated_send_asks_the_archive_again_and_believes_no_journal(folder, archive, listen):
+    to, wishes = Peer.of(archive.address), Wishes(listen=listen, wait_s=WAIT_S)
+    assert send(folder, to, wishes, Steps()) == Sent(12, before=0)
     again = Steps()
-    assert send(folder, to, Wishes(listen=listen), again) == 12  # asks nobody
+    assert send(folder, to, wishes, again) == Sent(12, before=12)
     assert again.seen == [(12, 12)]
+    assert states(folder) == ["stored"] * 12 + ["committed"] * 12  # no word twice
+    archive.lose(items_in(folder)[3].uid)
+    with pytest.raises(OrappError, match="does not keep 1 of 12 objects; repeat the command"):
+        send(folder, to, wishes, Steps())
+    assert send(folder, to, wishes, Steps()) == Sent(12, before=11)
+    assert_archived(archive, folder)
+    archive.kill()
+    with pytest.raises(OrappError, match="no DICOM archive answers at 127"):
+        send(folder, to, wishes, Steps())
 
 
 def test_an_archive_killed_in_the_midst_loses_nothing(folder, archive, listen):
@@ -40,7 +53,7 @@ def test_an_archive_killed_in_the_midst_loses_nothing(folder, archive, listen):
         send(folder, to, wishes, Steps())
     archive.start()
     steps = Steps()
-    assert send(folder, to, wishes, steps) == 12
+    assert send(folder, to, wishes, steps).objects == 12
     assert steps.seen[0] == (5, 12)  # went on, did not begin again
     assert_archived(archive, folder)
     assert states(folder) == ["stored"] * 12 + ["committed"] * 12
@@ -52,7 +65,7 @@ def test_an_archive_killed_before_it_confirms_is_asked_again(folder, archive, li
         send(folder, to, wishes, Steps(12, archive.kill))
     archive.start()
     steps = Steps()
-    assert send(folder, to, wishes, steps) == 12
+    assert send(folder, to, wishes, steps).objects == 12
     assert steps.seen == [(12, 12)]
     assert states(folder) == ["stored"] * 12 + ["committed"] * 12
 
@@ -62,19 +75,11 @@ def test_what_the_archive_lost_is_sent_again(folder, archive, listen):
     to, wishes = Peer.of(archive.address), Wishes(listen=listen, wait_s=WAIT_S)
     gone = items_in(folder)[3].uid
 
-    def lose() -> None:
-        import urllib.request
-
-        for key in archive.get("/instances"):
-            if archive.get(f"/instances/{key}/simplified-tags")["SOPInstanceUID"] == gone:
-                url = f"http://127.0.0.1:{archive.http}/instances/{key}"
-                urllib.request.urlopen(urllib.request.Request(url, method="DELETE")).close()
-
     with pytest.raises(OrappError, match="does not keep 1 of 12 objects; repeat the command"):
-        send(folder, to, wishes, Steps(12, lose))
+        send(folder, to, wishes, Steps(12, lambda: archive.lose(gone)))
     assert states(folder).count("committed") == 11
     steps = Steps()
-    assert send(folder, to, wishes, steps) == 12
+    assert send(folder, to, wishes, steps).objects == 12
     assert steps.seen == [(11, 12), (12, 12)]
     assert_archived(archive, folder)
 
@@ -91,7 +96,7 @@ def test_a_line_cut_in_the_midst_of_an_object_loses_nothing(folder, archive, lis
     journal = folder.with_name(f"{folder.name}.sent.jsonl")
     journal.write_text(journal.read_text().replace(str(through), str(to)))  # the same archive
     steps = Steps()
-    assert send(folder, to, wishes, steps) == 12
+    assert send(folder, to, wishes, steps).objects == 12
     assert steps.seen[0] == (arrived, 12)
     assert_archived(archive, folder)
 
@@ -143,7 +148,7 @@ def test_an_archive_that_cannot_call_back_is_not_taken_for_one_that_keeps(folder
         send(folder, Peer.of(archive.address), wishes, Steps())
     assert states(folder) == ["stored"] * 12
     free = Wishes(commitment=False)
-    assert send(folder, Peer.of(archive.address), free, Steps()) == 12
+    assert send(folder, Peer.of(archive.address), free, Steps()) == Sent(12, before=12)
 
 
 def test_a_taken_port_is_one_sentence(folder, archive):
@@ -240,6 +245,9 @@ def test_the_command_sends_fails_with_2_and_goes_on(folder, archive, listen):
     assert done.stdout == "12 objects: the archive has confirmed all of them\n"
     done = orapp("--stow", archive.web)
     assert (done.returncode, done.stderr) == (0, "")
+    done = orapp("--stow", archive.web)
+    before = "12 of them in an earlier call and not asked again"
+    assert done.stdout == f"12 objects: the archive has confirmed all of them, {before}\n"
     done = orapp()
     assert done.returncode == 2
     assert "one archive is needed; give AET@HOST:PORT or --stow URL" in done.stderr

@@ -3,6 +3,7 @@
 import pytest
 
 from orapp.errors import OrappError
+from orapp.pacs import Sent
 from orapp.pacs.stow import stow
 from tests.exports import pictures, to_dicom, write_session
 from tests.orthanc import Steps, assert_archived, program, states
@@ -13,11 +14,12 @@ WAIT_S = 60.0
 
 def test_stow_stores_the_same(folder, archive):
     steps = Steps()
-    assert stow(folder, archive.web, steps) == 12
+    assert stow(folder, archive.web, steps).objects == 12
     assert steps.seen == [(n, 12) for n in range(13)]
     assert_archived(archive, folder)
     archive.kill()
-    assert stow(folder, archive.web + "/", Steps()) == 12  # asks nobody
+    asked_nobody = stow(folder, archive.web + "/", Steps())
+    assert asked_nobody == Sent(12, before=12)  # and the command says so
 
 
 def test_a_run_larger_than_a_piece_of_http_arrives_whole(tmp_path, archive):
@@ -34,7 +36,7 @@ def test_stow_goes_on_after_a_kill(folder, archive):
     assert states(folder) == ["stored"] * 4
     archive.start()
     steps = Steps()
-    assert stow(folder, archive.web, steps) == 12
+    assert stow(folder, archive.web, steps).objects == 12
     assert steps.seen[0] == (4, 12)
     assert_archived(archive, folder)
 
