@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from orapp.frames import Frame
-from orapp.session import SessionWriter
+from orapp.session_writer import SessionWriter
 
 TOO_SLOW = "the disk or the machine is too slow"
 

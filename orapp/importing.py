@@ -6,7 +6,7 @@ from typing import Any
 from orapp.errors import OrappError
 from orapp.frames import Event, Frame, read_only
 from orapp.scene import SceneWatch
-from orapp.session import SessionWriter, new_session_folder, session_head
+from orapp.session_writer import SessionWriter, new_session_folder, session_head
 from orapp.sources import EndOfSource, Source, SourceFormat, open_source
 
 READ_TIMEOUT_MS = 1000
@@ -74,7 +74,7 @@ def _about(opened: Source, form: SourceFormat) -> dict[str, Any]:
 def _copy(opened: Source, form: SourceFormat, writer: SessionWriter, begun_ns: int) -> int:
     """Every picture as a frame; closes the writer and says why it ends."""
     scene, index, exposure, size = SceneWatch(form.rate_hz), 0, -1, (form.height, form.width)
-    why = "broken off before the first frame"
+    why, complete = "broken off before the first frame", False
     try:
         writer.event(Event(begun_ns, "run", "imported"))
         while True:
@@ -92,7 +92,7 @@ def _copy(opened: Source, form: SourceFormat, writer: SessionWriter, begun_ns: i
             writer.frame(Frame(index, pixels, captured_ns, exposure, repeat, look.signal))
             index += 1
     except EndOfSource:
-        why = "the source is through"
+        why, complete = "the source is through", True
         return index
     finally:
-        writer.close(why)
+        writer.close(why, complete)

@@ -20,7 +20,7 @@ from orapp.latency import FrameCounts, LatencyLog
 from orapp.latest import Latest
 from orapp.overlay import NO_VIEW_AFTER_S, OverlayRules, SceneStart, ViewWatch
 from orapp.record import Recorder, RecordingStatus
-from orapp.session import session_head
+from orapp.session_writer import session_head
 from orapp.settings import SiteProfile
 from orapp.site import FitWatch
 from orapp.sources import Source

@@ -14,7 +14,7 @@ from orapp.backlog import TOO_SLOW, Backlog, RecordingLimits
 from orapp.errors import OrappError
 from orapp.events import EventLog
 from orapp.frames import Event, Frame, Segmentation
-from orapp.session import SessionWriter, new_session_folder
+from orapp.session_writer import SessionWriter, new_session_folder
 
 log = logging.getLogger("orapp")
 
@@ -209,7 +209,7 @@ class Recorder:
         except OrappError as error:
             self._fail(error.what)
         try:
-            writer.close(self._error or self._why)
+            writer.close(self._error or self._why, complete=not self._error)
         except OrappError as error:
             self._fail(error.what)
 

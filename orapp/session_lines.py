@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -154,10 +153,14 @@ class EngineLine(_Strict):
 
 
 class EndLine(_Strict):
-    """The session was closed: with so many frames, and why."""
+    """The session was closed: with so many frames, and why; `complete` if that was all there was.
+
+    What an older orapp closed counts as complete.
+    """
 
     frames: Count
     why: Text
+    complete: bool = True
 
 
 class _Any(_Strict):
@@ -305,7 +308,7 @@ def read_head(folder: Path) -> bytes:
     path = folder / "session.json"
     try:
         if folder.is_dir():
-            os.listdir(folder)  # raises what hides its files, where something does
+            next(folder.iterdir(), None)  # raises what hides its files, where something does
         if not is_plain_file(path):
             raise _no_session(folder, "it holds no session.json")
         with path.open("rb") as file:

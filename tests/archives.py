@@ -10,7 +10,7 @@ import av
 import numpy as np
 
 from orapp.frames import Frame, Gray
-from orapp.session import SessionWriter, session_head
+from orapp.session_writer import SessionWriter, session_head
 from orapp.sources import open_source
 from orapp.walk import frames_of
 from tests.sessions import SOURCE, STEP_NS

@@ -11,7 +11,8 @@ import numpy as np
 from orapp.dicom import Exported, export
 from orapp.frames import Event, Frame, Gray, Outline, Segmentation, read_only
 from orapp.picture import Picture
-from orapp.session import SessionReader, SessionWriter, session_head
+from orapp.session import SessionReader
+from orapp.session_writer import SessionWriter, session_head
 from orapp.settings import SiteProfile
 
 SIZE = (121, 163)  # odd: bits of a mask don't fill bytes

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from orapp.frames import Event, Frame, Gray, Outline, Segmentation, Signal, read_only
-from orapp.session import SessionWriter, session_head
+from orapp.session_writer import SessionWriter, session_head
 from tests.sources import SquareSource
 
 RATE_HZ = 15

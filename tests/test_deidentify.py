@@ -12,7 +12,8 @@ import pytest
 
 from orapp.dicom import export
 from orapp.picture import Box, Picture
-from orapp.session import SessionReader, SessionWriter
+from orapp.session import SessionReader
+from orapp.session_writer import SessionWriter
 from orapp.settings import Export, Rectangle, SiteProfile
 from tests.exports import faults, pictures, to_dicom, write_session
 from tests.test_dicom_source import stored_run, write

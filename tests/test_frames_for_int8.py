@@ -9,7 +9,7 @@ import pytest
 from orapp.calibrate.frames_for_int8 import pick_frames, session_hash
 from orapp.errors import OrappError
 from orapp.frames import Frame
-from orapp.session import SessionWriter, session_head
+from orapp.session_writer import SessionWriter, session_head
 from orapp.sources.simulated import SimulatedRun, parse_options
 from tools.quantize import frames
 

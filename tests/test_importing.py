@@ -94,18 +94,25 @@ def test_a_video_keeps_every_frame_and_its_own_times(tmp_path):
     assert head["source"]["facts"] == {}  # lossless: nothing to declare
 
 
-def test_a_broken_run_is_one_sentence_and_what_came_before_is_kept(tmp_path):
-    path = write(tmp_path / "x.dcm", stored_run(8, 4), 8, syntax="1.2.840.10008.1.2.4.80")
+def write_broken_run(path: Path) -> Path:
+    """Four frames in JPEG-LS; the third is damaged."""
+    write(path, stored_run(8, 4), 8, syntax="1.2.840.10008.1.2.4.80")
     data = bytearray(path.read_bytes())
     at = [n for n in range(len(data) - 4) if data[n : n + 4] == b"\xff\xd8\xff\xf7"][2]
     data[at + 60 : at + 400] = bytes(340)
     path.write_bytes(data)
+    return path
+
+
+def test_a_broken_run_is_one_sentence_and_what_came_before_is_kept(tmp_path):
+    path = write_broken_run(tmp_path / "x.dcm")
     with pytest.raises(OrappError, match=r"'x\.dcm' is broken in frame"):
         import_run(str(path), tmp_path / "sessions")
     (folder,) = (tmp_path / "sessions").iterdir()
     with SessionReader(folder) as session:
         verdict = session.verify()
     assert verdict.whole
+    assert not session.complete
     assert "the source broke after 2 frames" in verdict.ended
     assert verdict.frames == 2
 

@@ -17,6 +17,7 @@ from orapp.qa.results import read_run, read_summary
 from orapp.qa.run import Plan, run_qa
 from tests.archives import run_of, simulated, write_archive, write_film, write_run_as
 from tests.models import write_bright_model
+from tests.test_importing import write_broken_run
 
 LONG = os.environ.get("ORAPP_LONG") == "1"
 RUNS, PLANTED = (1000, (3, 141, 142, 400, 613, 777, 999)) if LONG else (40, (3, 17, 39))
@@ -108,9 +109,24 @@ def test_masks_are_byte_identical_twice_and_with_1_2_and_4_workers(tmp_path):
 
 def test_of_a_session_what_was_recorded_is_told(tmp_path, models):
     write_run_as("session", tmp_path / "in", run_of(1))
-    run(tmp_path / "in", tmp_path / "out", models[0])
+    done = qa("run", tmp_path / "in", "--out", tmp_path / "out", "--model", models[0])
+    assert done.returncode == 0, done.stderr
     summary = read_summary(tmp_path / "out" / "run-0001")
     assert summary.states["recorded_frame"] == summary.states["exposures"] == 8
+    assert "incomplete" not in summary.states
+    assert "cut off" not in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_a_session_whose_import_broke_off_is_no_whole_run(tmp_path, models):
+    """Its frames count, and the table says that there were more."""
+    path = write_broken_run(tmp_path / "x.dcm")
+    imported = [sys.executable, "-m", "orapp", "import", str(path), str(tmp_path / "in")]
+    assert subprocess.run(imported, capture_output=True, timeout=100).returncode == 2
+    done = qa("run", tmp_path / "in", "--out", tmp_path / "out", "--model", models[0])
+    assert done.returncode == 0, done.stderr
+    summary = read_summary(tmp_path / "out" / "run-0001")
+    assert (summary.frames, summary.states["incomplete"]) == (2, 1)
+    assert "2, cut off" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_a_folder_of_single_dicom_frames_is_one_run(tmp_path, models):

@@ -22,7 +22,8 @@ from orapp.events import EventLog
 from orapp.frames import Event, Frame
 from orapp.live import LiveSession
 from orapp.record import Recorder, RecordingStatus
-from orapp.session import SessionReader, SessionWriter, session_head
+from orapp.session import SessionReader
+from orapp.session_writer import SessionWriter, session_head
 from tests.sessions import SOURCE, SQUARES, frames, same, segmentation
 from tests.sources import SquareSource, number_of
 

@@ -18,7 +18,8 @@ from orapp.film import film_times
 from orapp.frames import Event
 from orapp.grab import FrameGrabber
 from orapp.recorded import read_recorded
-from orapp.session import SessionReader, SessionWriter, new_session_folder, session_head
+from orapp.session import SessionReader
+from orapp.session_writer import SessionWriter, new_session_folder, session_head
 from orapp.sources import EndOfSource, open_source
 from orapp.sources.reel import open_reel
 from orapp.sources.transport import Transport
@@ -545,7 +546,7 @@ def test_a_gap_whose_own_line_was_not_written_is_not_forgotten():
 
 @pytest.fixture
 def two_films(tmp_path, monkeypatch):
-    monkeypatch.setattr("orapp.session.FILM_S", 3)
+    monkeypatch.setattr("orapp.session_writer.FILM_S", 3)
     folder = write_session(tmp_path / "two", 80)
     assert len(sorted(folder.glob("frames-*.mkv"))) > 1
     return folder

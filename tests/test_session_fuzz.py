@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from orapp.chain import ChainWriter
 from orapp.errors import OrappError
-from orapp.session import SessionReader, SessionWriter, session_head
+from orapp.session import SessionReader
+from orapp.session_writer import SessionWriter, session_head
 from orapp.sources import EndOfSource, open_source
 from tests.sessions import SOURCE, frames, segmentation, sized
 

@@ -26,6 +26,7 @@ from orapp.picture import Picture
 from orapp.qa.ahead import AheadSource
 from orapp.qa.cases import Case, content_of
 from orapp.qa.results import (
+    INCOMPLETE,
     OUTLINES,
     SUMMARY,
     EngineRecord,
@@ -257,7 +258,9 @@ def _recorded(case: Case) -> dict[str, int]:
         return {}
     with SessionReader(case.path) as session:
         counts = session.kinds | session.event_kinds
-    return {f"recorded_{kind}": n for kind, n in counts.items() if KIND.fullmatch(kind)}
+        incomplete = not session.complete
+    told = {f"recorded_{kind}": n for kind, n in counts.items() if KIND.fullmatch(kind)}
+    return told | ({INCOMPLETE: 1} if incomplete else {})
 
 
 def pictures_of(case: Case) -> Generator[Gray, None, None]:

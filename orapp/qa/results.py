@@ -19,6 +19,8 @@ from orapp.qa.cases import RESULTS
 
 SUMMARY = "summary.json"
 OUTLINES = "outlines.jsonl"
+INCOMPLETE = "incomplete"
+"""The state of a session that was cut off, or whose source or disk broke."""
 LARGEST = 64 * 1024**2
 Sha = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
@@ -101,7 +103,7 @@ class Summary(_Record):
         outlines_sha256: of the file with the outlines.
         inference_ms, whole_ms: the engine alone; and with resize and tracing.
         states: exposures, repeats, frames whose view is not supported; of a session, what was
-            recorded.
+            recorded, and `incomplete` where it was cut off or its source broke.
         source: what the pictures came from, in the source's words.
         rate_hz: nominal rate of the source; 0 if unknown.
     """

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from orapp.qa.compare import Comparison, Pair
 from orapp.qa.page import Node, node
-from orapp.qa.results import CaseRecord, RunRecord, Summary
+from orapp.qa.results import INCOMPLETE, CaseRecord, RunRecord, Summary
 
 Cell = tuple[str, str]
 """What is sorted by, and what is shown."""
@@ -90,8 +90,9 @@ def _about(case: CaseRecord | Pair, state: str) -> dict[str, Cell]:
 def _figures(summary: Summary | None) -> dict[str, Cell]:
     if summary is None:
         return {}
+    cut_off = ", cut off" if INCOMPLETE in summary.states else ""
     return {
-        "frames": (str(summary.frames), str(summary.frames)),
+        "frames": (str(summary.frames), f"{summary.frames}{cut_off}"),
         "detection": _number(summary.detection_rate, 3),
         "appearing": _number(summary.flicker.appearing, 3),
         "change": _number(summary.flicker.change, 3),

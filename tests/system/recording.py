@@ -21,7 +21,7 @@ def offer(recorder: Recorder, frame: Frame) -> None:
 
 def record_frames(folder: Path) -> None:
     from orapp.events import EventLog
-    from orapp.session import session_head
+    from orapp.session_writer import session_head
     from tests.sessions import SOURCE, SQUARES, segmentation
 
     events = EventLog()
