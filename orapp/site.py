@@ -12,6 +12,10 @@ from orapp.frames import Gray, read_only
 from orapp.picture import Box, Picture, Points, Signature
 
 _NEWTON_STEPS = 12
+STRIP = 64
+"""Rows that are undistorted at a time: fewer follow a round field closer, more cost fewer calls."""
+BESIDE, BESIDE_PX = 1.01, 4
+"""So much further out than a round field's edge is computed."""
 _TURNS = {
     90: cv2.ROTATE_90_CLOCKWISE,
     180: cv2.ROTATE_180,
@@ -23,7 +27,8 @@ class SiteMap:
     """From the raw frames of one device to calibrated pictures, and back for points.
 
     Without distortion every pixel is one raw pixel; with it, a mean of its neighbours, and what
-    lies outside the raw frame is black, whatever the polarity.
+    lies outside the raw frame is black, whatever the polarity. So is, with distortion, what lies
+    well outside a round field: to compute it would take a fifth of the time.
 
     Args:
         picture: what the profile says.
@@ -51,6 +56,21 @@ class SiteMap:
         assert bend is not None
         x, y = bend.grid(right, down)
         return (x + area.x).astype(np.float32), (y + area.y).astype(np.float32)
+
+    @cached_property
+    def _strips(self) -> list[tuple[slice, slice]]:
+        """Rows and columns of the area that are to be computed: those near a round field."""
+        circle, (height, width) = self.picture.circle, self._maps[0].shape
+        if circle is None:
+            return [(slice(0, height), slice(0, width))]
+        x, y = self._maps
+        near = np.hypot(x - circle.x, y - circle.y) < circle.radius * BESIDE + BESIDE_PX
+        strips = []
+        for top in range(0, height, STRIP):
+            columns = np.flatnonzero(near[top : top + STRIP].any(axis=0))
+            if len(columns):
+                strips.append((slice(top, top + STRIP), slice(columns[0], columns[-1] + 1)))
+        return strips
 
     def fits(self, size: tuple[int, ...]) -> bool:
         """Whether raw frames of this size (H, W) are what it was made for."""
@@ -87,9 +107,12 @@ class SiteMap:
         if self.picture.distortion is None:
             return raw[area.y : area.y + area.height, area.x : area.x + area.width]
         black = 255 if self.picture.inverted else 0  # it becomes black by the polarity
-        border = (cv2.BORDER_CONSTANT, black)
-        seen = cv2.remap(raw, *self._maps, cv2.INTER_LINEAR, None, *border)
-        return np.asarray(seen, np.uint8)
+        (x, y), seen = self._maps, np.full((area.height, area.width), black, np.uint8)
+        for at in self._strips:
+            cv2.remap(
+                raw, x[at], y[at], cv2.INTER_LINEAR, seen[at], cv2.BORDER_CONSTANT, black
+            )  # it writes into the view
+        return seen
 
     def _grey(self, pixels: Gray) -> Gray:
         """Grey range and polarity: one vector operation, which rounds and stops at both ends."""

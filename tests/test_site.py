@@ -6,7 +6,7 @@ import pytest
 
 from orapp.errors import OrappError, SignalLost
 from orapp.frames import read_only
-from orapp.picture import Box, Distortion, Picture, Signature
+from orapp.picture import Box, Circle, Distortion, Picture, Signature
 from orapp.settings import SiteProfile, text_in
 from orapp.site import FitWatch, SiteMap
 from orapp.sources import Picture as Taken
@@ -70,6 +70,21 @@ def test_what_is_undistorted_lies_where_its_points_say():
         down, right = np.mgrid[-10:11, -10:11]
         assert abs((near * right).sum() / near.sum()) < 0.1
         assert abs((near * down).sum() / near.sum()) < 0.1
+
+
+def test_around_a_round_field_it_is_black_and_inside_it_nothing_changes():
+    raw = np.random.default_rng(3).integers(1, 256, (300, 400), dtype=np.uint8)
+    round_, whole = (
+        SiteMap(picture(distortion=PINCUSHION, circle=circle))
+        for circle in (Circle(x=190, y=150, radius=90), None)
+    )
+    seen, all_of_it = round_.apply(raw), whole.apply(raw)
+    down, right = np.mgrid[: seen.shape[0], : seen.shape[1]]
+    points = np.stack([right.ravel(), down.ravel()], axis=1)
+    away = np.hypot(*(round_.to_raw(points) - (190, 150)).T).reshape(seen.shape)
+    np.testing.assert_array_equal(seen[away <= 91], all_of_it[away <= 91])
+    assert not seen[away > 150].any()
+    assert (seen == 0).mean() > 0.3
 
 
 def test_range_and_polarity():
