@@ -2,6 +2,7 @@
 
 import re
 from collections import deque
+from collections.abc import Callable
 
 from tools.soak.history import AI, NOT_LIVE, SHOWN, SIGNALS, Allowed, Expected, States
 from tools.soak.machine import MachineWatch
@@ -25,7 +26,8 @@ AGE_S = 0.25
 """A picture on the screen is not older, but for one frame's time."""
 MOST_OUTLINES = 600
 LOG_LAG_S = 0.6
-"""A look is judged so much later, when the log of its time has surely come."""
+"""A look is judged so much later, when the log of its time has surely come; and what needs the
+machine's word too, since a thread's time in line is known only once it has got a core."""
 NOISE = re.compile(r"resource_tracker|warnings\.warn")
 """Python's own words about shared memory after a kill -9 of the whole program."""
 
@@ -61,6 +63,7 @@ class Judge:
         self.may_be_noisy = False
         self._lines: deque[Line] = deque(maxlen=12)
         self._looks: deque[Look] = deque()
+        self._later: deque[tuple[float, Callable[[], None]]] = deque()
         self._before: Look | None = None
         self._changed = self._outline_missing_s = 0.0
         self._code_high = -1
@@ -120,16 +123,21 @@ class Judge:
             a.pattern.match(line.text) and a.begin <= line.time + 0.002 and line.time <= a.end
             for a in self._allowed
         ):
-            waited = self._machine.engine_waited(line.time - 0.5, line.time)
-            if waited > 0.1:
-                self._record.excuse(self._plan, line.text, waited)
-            else:
-                self.breach("C2", f"without a cause: {line.text}", line.time)
+            self._later.append((line.time, lambda: self._judge_off(line)))
         if not any(wanted.what == BACK for wanted in self.expected):
             ready = re.compile("AI (ready|late)")
             back = Expected("C2", BACK, "ai", ready, line.time, BACK_S)
             back.times = self._record.back_s.append
             self.expect(back)
+
+    def _judge_off(self, line: Line) -> None:
+        """AI off without a cause of ours: whether the engine got no core."""
+        waited = self._machine.engine_waited(line.time - 0.5, line.time)
+        if waited > 0.1:
+            self._record.excuse(self._plan, line.text, waited)
+        else:
+            told = f"without a cause: {line.text}; the engine stood {waited * 1e3:.0f} ms in line"
+            self.breach("C2", told, line.time)
 
     def _meet(self, line: Line) -> None:
         for wanted in [w for w in self.expected if w.met_by(line)]:
@@ -139,7 +147,10 @@ class Judge:
             if wanted.times is not None:
                 wanted.times(took)
             if took > wanted.within_s:
-                self._late(wanted, line.time, f"after {took * 1e3:.0f} ms")
+                how = f"after {took * 1e3:.0f} ms"
+                self._later.append(
+                    (line.time, lambda w=wanted, how=how: self._late(w, line.time, how))
+                )
 
     def _late(self, wanted: Expected, at: float, how: str) -> None:
         waited = self._machine.waited(wanted.since, at)
@@ -162,6 +173,8 @@ class Judge:
             if now > wanted.since + limit + self._source_lag(wanted) + 2:
                 self.expected.remove(wanted)
                 self._late(wanted, now, "not at all")
+        while self._later and now - self._later[0][0] > LOG_LAG_S:
+            self._later.popleft()[1]()
         while self._looks and now - self._looks[0].until > LOG_LAG_S:
             self._judge(self._looks.popleft())
 
@@ -275,6 +288,8 @@ class Judge:
 
     def finish(self, now: float) -> None:
         """Judges what is left, and notices what was to be said by now."""
+        while self._later:
+            self._later.popleft()[1]()
         while self._looks:
             self._judge(self._looks.popleft())
         for wanted in self.expected:

@@ -26,8 +26,10 @@ class MachineWatch:
 
     Each step adds the wait of the program's GUI thread and that of the X server: a picture needs
     both, one after the other. Of the engine it is the longest of all threads. A stall of the
-    sampling process counts too: then the whole machine stood. The threads that compute much are
-    left out, since on a busy machine they always stand in line, and would excuse everything.
+    sampling process counts too: then the whole machine stood. For the engine so does one core that
+    stood still: a thread that sleeps there is not woken, and in no line. The threads that compute
+    much are left out, since on a busy machine they always stand in line, and would excuse
+    everything.
 
     Attributes:
         stalls: (time, seconds) of the sampling process's own stalls.
@@ -98,18 +100,43 @@ class MachineWatch:
     def _read(self) -> None:
         assert self._sampler.stdout is not None
         for line in self._sampler.stdout:
-            now, took, worst = json.loads(line)
+            now, took, worst, core_s = json.loads(line)
             stalled = took - BEAT_S if took - BEAT_S > STALL_S else 0.0
             if stalled:
                 self.stalls.append((now, stalled))
             shown = worst.get("program", 0.0) + worst.get("server", 0.0) + stalled
-            self._engine.append(self._engine[-1] + min(worst.get("engine", 0.0) + stalled, took))
+            stood = worst.get("engine", 0.0) + max(stalled, core_s)
+            self._engine.append(self._engine[-1] + min(stood, took + core_s))
             self._sums.append(self._sums[-1] + min(shown, took))
             self._times.append(now)
 
 
+class CoreWatch:
+    """How long a core stood still: a thread that sleeps on it was not woken in time."""
+
+    def __init__(self, core: int) -> None:
+        self._core, self._longest_s = core, 0.0
+        threading.Thread(target=self._watch, name=f"core-{core}", daemon=True).start()
+
+    def take(self) -> float:
+        """The longest standstill since the last call, s; 0 if none was longer than `STALL_S`."""
+        longest, self._longest_s = self._longest_s, 0.0
+        return longest
+
+    def _watch(self) -> None:
+        with suppress(OSError, AttributeError):
+            os.sched_setaffinity(0, {self._core})  # of this thread
+        while True:
+            asked = time.monotonic()
+            time.sleep(BEAT_S / 2)
+            late = time.monotonic() - asked - BEAT_S / 2
+            if late > STALL_S:
+                self._longest_s = max(self._longest_s, late)
+
+
 def sample() -> None:
     """The sampling process: reads roles from the standard input, writes a line for each step."""
+    cores = [CoreWatch(core) for core in range(os.cpu_count() or 1)]
     roles: dict[str, list[int]] = {}
     before: dict[tuple[str, int, str], float] = {}
     asked = time.monotonic()
@@ -122,7 +149,8 @@ def sample() -> None:
                 return
             roles = json.loads(told.strip().rpartition("\n")[2])
         worst, before = _queued(roles, before)
-        print(json.dumps([time.time(), took, worst]), flush=True)
+        core_s = max(core.take() for core in cores)
+        print(json.dumps([time.time(), took, worst, core_s]), flush=True)
 
 
 def _queued(
