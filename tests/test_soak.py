@@ -163,7 +163,7 @@ def test_ai_off_must_be_said_soon_unless_the_machine_stood(record, waited_s):
     off = re.compile("AI off")
     judge.expect(Expected("C2", "AI off after kill -9", "ai", off, NOW, 0.25))
     judge.hear(Line(NOW + 0.4, "ai", "AI off: killed"))
-    assert not record.breaches and not record.excused  # until the machine has had its word
+    assert record.breaches == record.excused == []  # until the machine has had its word
     judge.tick(NOW + 1.1)
     assert [contract for contract, _ in broken(record)] == ([] if waited_s else ["C2"])
     assert len(record.excused) == (1 if waited_s else 0)

@@ -25,6 +25,8 @@ LEAST_SIDE, LEAST_INK = 5, 24
 MOST_PIECES = 2500
 LINE = 3.5
 """Pixels: what is thinner on the whole is a line."""
+LEAST_STILL, AROUND = 0.35, 4
+"""Of text's edges so much is still, and so far around it, px: on simulated devices 0.5 and more."""
 SHARP = 0.22
 """Of the grey range, from pixel to pixel, is an edge of a letter."""
 
@@ -99,7 +101,8 @@ def _on_picture(
 ) -> list[Box]:
     """Boxes of still pixels at still, sharp edges; with their label, if they have one.
 
-    A line on the rim of a blade is none.
+    A line on the rim of a blade is none, nor a still part of what else is not still there: a lead
+    marker in the white.
     """
     still = inside & (variance < 1.6 * noise * noise + STILL)
     kernel = np.ones((3, 3), np.uint8)
@@ -107,12 +110,21 @@ def _on_picture(
     boxes = [
         box
         for box in merge(_pieces(still & edges, rims))
-        if min(box[2:]) >= LEAST_SIDE and box[2] * box[3] >= 2 * LEAST_INK
+        if min(box[2:]) >= LEAST_SIDE
+        and box[2] * box[3] >= 2 * LEAST_INK
+        and _still_share(box, still, edges & inside) > LEAST_STILL
     ]
     if not boxes:
         return []
     _, labels, stats, _ = cv2.connectedComponentsWithStats(still.astype(np.uint8), connectivity=4)
     return [_with_label(box, still & edges, np.asarray(labels), np.asarray(stats)) for box in boxes]
+
+
+def _still_share(box: Box, still: Mask, edges: Mask) -> float:
+    """Of the sharp edges in and around a box, the part that stands still."""
+    x, y, w, h = box
+    at = (slice(max(y - AROUND, 0), y + h + AROUND), slice(max(x - AROUND, 0), x + w + AROUND))
+    return float((still & edges)[at].sum() / max(edges[at].sum(), 1))
 
 
 def _with_label(box: Box, ink: Mask, labels: NDArray[np.int32], stats: NDArray[np.int32]) -> Box:
