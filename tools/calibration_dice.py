@@ -41,7 +41,7 @@ NAMES = ("made", "seen", "true")
 
 @dataclass(frozen=True, slots=True)
 class Dices:
-    """Dice of one exposure: as the C-arm made it, through set-up and profile, and a true profile."""
+    """Dice of one exposure: as the C-arm made it, as calibrated, and with the true profile."""
 
     made: float
     seen: float
@@ -50,18 +50,8 @@ class Dices:
 
 def truth_of(device: DeviceSetup) -> Any:
     """What a perfect calibration would find."""
-    names = [
-        "width",
-        "height",
-        "area",
-        "circle",
-        "text",
-        "black",
-        "white",
-        "inverted",
-        "rotate",
-        "mirror",
-    ]
+    names = ["width", "height", "area", "circle", "text", "black", "white", "inverted"]
+    names += ["rotate", "mirror"]
     return SimpleNamespace(**{name: getattr(device, name) for name in names})
 
 
