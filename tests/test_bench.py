@@ -69,6 +69,7 @@ def test_parts_are_those_of_the_stamps():
         "answer": 1,
         "handover": 2,
         "capture_to_outline": 11,
+        "capture_to_gui": 1,
         "capture_to_picture": 3,
         "capture_to_outline_shown": 12,
         "painting": 2,
