@@ -109,6 +109,7 @@ def live(
     """Show a live or recorded run with the fracture outlined."""
     from orapp.display.run import RunOptions
     from orapp.live import LiveSession
+    from orapp.recorded import text_of
     from orapp.sources import open_source
 
     check_run(seconds, report, screenshot)
@@ -116,10 +117,10 @@ def live(
     outline = {"mode": mode and mode.value, "max_age_ms": max_outline_age_ms}
     site = site_profile(profile, outline, {"assistant": assistant or None, "language": language})
     rules = site.outline.rules()
-    frames = open_source(source)
+    frames, text = open_source(source), text_of(source)
 
     def make(on_news: Callable[[], None]) -> LiveSession:
-        session = LiveSession(frames, spec, rules=rules, on_news=on_news, profile=site)
+        session = LiveSession(frames, spec, rules=rules, on_news=on_news, profile=site, text=text)
         if record is not None:
             session.start_recording(record, _case(case))
         return session

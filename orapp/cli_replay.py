@@ -63,8 +63,9 @@ def replay(
 
     def make(on_news: Callable[[], None]) -> LiveSession:
         # Paired: a replay can wait. A session brings the calibration that it was recorded with.
-        calibration = None if isinstance(reel, SessionReel) else site
-        return LiveSession(transport, spec, on_news=on_news, profile=calibration)
+        if isinstance(reel, SessionReel):
+            return LiveSession(transport, spec, on_news=on_news, text=reel.reader.text)
+        return LiveSession(transport, spec, on_news=on_news, profile=site)
 
     shown = Replay(transport, recorded)
     length = seconds or 0.0

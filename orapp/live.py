@@ -22,9 +22,10 @@ from orapp.overlay import NO_VIEW_AFTER_S, OverlayRules, SceneStart, ViewWatch
 from orapp.record import Recorder, RecordingStatus
 from orapp.session_writer import session_head
 from orapp.settings import SiteProfile
-from orapp.site import FitWatch
+from orapp.site import FitWatch, SiteMap
 from orapp.sources import Source
 from orapp.sources.calibrated import CalibratedSource
+from orapp.text_cover import Box
 from orapp.worker import SegmentationProcess, WorkerLimits
 
 
@@ -40,12 +41,15 @@ class LiveSession:
         recording_limits: what a recording holds and needs.
         profile: of the site; what it says of the picture is applied to the source's.
         latency: gets every stamp; a benchmark's keeps them.
+        text: boxes (x, y, width, height) of burned-in text in frames that come calibrated; else
+            the profile tells.
 
     Attributes:
         frames, segmentations: mailboxes for the display; drop policy: newest wins.
         events: what happened.
         latency: the display tells it what it has painted.
         rules: as given.
+        text: boxes of text in the frames, which the engine sees painted over.
         grabber, worker: the two ends of the path.
     """
 
@@ -59,6 +63,7 @@ class LiveSession:
         recording_limits: RecordingLimits | None = None,
         profile: SiteProfile | None = None,
         latency: LatencyLog | None = None,
+        text: Sequence[Box] = (),
     ) -> None:
         news = on_news or _nobody_listens
         self.rules = rules or OverlayRules()
@@ -80,6 +85,8 @@ class LiveSession:
         self._recorder: Recorder | None = None
         self._recording_limits = recording_limits
         self._ending: list[Recorder] = []
+        known = self._profile.picture
+        self.text = tuple(text if known is None else SiteMap(known).boxes())
         self.worker = SegmentationProcess(
             engine,
             results=self.segmentations,
@@ -87,6 +94,7 @@ class LiveSession:
             on_status=news,
             on_segmented=self._segmented,
             limits=WorkerLimits(overtaken_is_late=self.rules.mode == "paired"),
+            text=self.text,
         )
         # The engine first: a copy and a word to it, while waking the display costs the lock.
         watchers = [self.worker.offer, self.frames.put, self._record]

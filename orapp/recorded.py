@@ -5,17 +5,32 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from orapp.frames import AiState, Gray, Overlay, Segmentation
 from orapp.overlay import OverlayRules, overlay_for
 from orapp.session import SessionReader
 from orapp.session_lines import FrameRow, GapLine, SegmentationLine
+from orapp.text_cover import Box
 
 TOLD = ("marker", "signal", "ai", "view", "format", "recording", "measure", "reference", "gap")
 """Kinds of what one may want to jump to."""
 _FRAME = re.compile(r"\bframe (\d{1,15})\b")
 _NAMES_A_FRAME = ("marker", "reference")
+
+
+def text_of(uri: str) -> tuple[Box, ...]:
+    """Where text is burned into the frames of a source, if that is a session; else nobody knows.
+
+    Raises:
+        OrappError: there is no such session.
+    """
+    kind, _, path = uri.partition(":")
+    if kind != "session":
+        return ()
+    with SessionReader(Path(path)) as reader:
+        return reader.text
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Segmenter: one frame in, one segmentation out; the same for live, replay and QA."""
 
 import time
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -9,6 +10,7 @@ from orapp.engines import Engine, EngineIdentity, Inference
 from orapp.frames import Frame, Gray, Outline, Segmentation, read_only
 from orapp.outline import find_outlines
 from orapp.shrink import shrink
+from orapp.text_cover import Box, text_cover
 
 LEAST_DEVIATION = 4.0
 """A picture with less contrast than this (grey levels) is no view: a blank screen, a cap."""
@@ -17,26 +19,33 @@ MOST_SATURATED = 0.95
 
 
 class Segmenter:
-    """Runs an open engine on frames; keeps no state between them (C7)."""
+    """Runs an open engine on frames; keeps no state between them (C7).
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    Args:
+        engine: open.
+        text: boxes (x, y, width, height) of burned-in text in the frames; the engine sees them
+            painted over.
+    """
+
+    def __init__(self, engine: Engine, text: Sequence[Box] = ()) -> None:
+        self._engine, self._text = engine, tuple(text)
 
     def segment(self, frame: Frame) -> Segmentation:
-        """Segments one frame: shrink, infer, outline.
+        """Segments one frame: shrink, cover text, infer, outline.
 
         A picture that shows no spine gets no outline, and a score of 0. One in which the model
         sees no fracture as a whole gets no outline either, whatever single pixels say.
         """
         started_ns = time.monotonic_ns()
         identity = self._engine.identity
+        height, width = frame.pixels.shape
         small = shrink(frame.pixels, identity.input_size)
+        small = text_cover(self._text, (height, width), identity.input_size).cover(small)
         inferring_ns = time.monotonic_ns()
         seen = self._engine.infer(small)
         probability = read_only(seen.probability.copy())
         inferred_ns = time.monotonic_ns() - inferring_ns
         supported = can_be_view(small) and seen.spine >= identity.least_spine
-        height, width = frame.pixels.shape
         outlines = outlines_of(seen, identity, (height, width)) if supported else ()
         return Segmentation(
             frame_index=frame.index,

@@ -29,6 +29,7 @@ from orapp.session_lines import (
 )
 from orapp.session_verdict import Contents, Verdict, judge, may_be_cut
 from orapp.site import SiteMap
+from orapp.text_cover import Box
 
 __all__ = ["SessionReader", "Verdict"]
 
@@ -56,6 +57,11 @@ class SessionReader:
         self.head: dict[str, Any] = json.loads(self._seed)
         picture = self.head.get("picture")
         self.site = None if picture is None else SiteMap(Picture.model_validate(picture))
+
+    @property
+    def text(self) -> tuple[Box, ...]:
+        """Boxes (x, y, width, height) of the text that is burned into its frames, as calibrated."""
+        return () if self.site is None else tuple(self.site.boxes())
 
     def __enter__(self) -> Self:
         return self

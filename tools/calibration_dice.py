@@ -24,7 +24,7 @@ from rich.console import Console
 
 from orapp.calibrate.findings import Findings
 from orapp.calibrate.plate import find_plate
-from orapp.engines import EngineSpec, open_engine
+from orapp.engines import Engine, EngineSpec, open_engine
 from orapp.frames import Frame, Gray, Segmentation
 from orapp.segment import Segmenter
 from orapp.settings import Picture
@@ -83,7 +83,7 @@ def profile_picture(found: Any, device: DeviceSetup) -> Picture:
     return Picture.model_validate(fields)
 
 
-def dices(seed: int, found: Findings, segmenter: Segmenter) -> list[Dices]:
+def dices(seed: int, found: Findings, engine: Engine) -> list[Dices]:
     """Some exposures of one run, each with its three Dice."""
     run = SimulatedRun(parse_options(f"simulated:?seed={seed + 1}&setup={seed}"))
     device = run.device
@@ -94,10 +94,10 @@ def dices(seed: int, found: Findings, segmenter: Segmenter) -> list[Dices]:
         picture = run.picture(run.exposure_at(time_s))
         truth = run.truth(run.exposure_at(time_s)) > 127
         raw = device.spoil(picture, time_s, False, number)
-        made = _drawn(segmenter.segment(_frame(picture, number)), truth.shape, lambda p: p)
+        made = _drawn(Segmenter(engine).segment(_frame(picture, number)), truth.shape, lambda p: p)
         scores = [dice(made, truth)]
         for site in sites:
-            seen = segmenter.segment(_frame(site.apply(raw), number))
+            seen = Segmenter(engine, site.boxes()).segment(_frame(site.apply(raw), number))
             scores.append(dice(_drawn(seen, truth.shape, partial(_back, device, site)), truth))
         got.append(Dices(*scores))
     return got
@@ -124,7 +124,7 @@ def compare(chosen: Sequence[int], seconds: float) -> tuple[float, float]:
     with open_engine(EngineSpec("pfnet-lite", "openvino")) as engine:
         for seed in chosen:
             found = clip_findings(seed, seconds)
-            got = dices(seed, found, Segmenter(engine))
+            got = dices(seed, found, engine)
             made, seen, true = (float(np.mean([getattr(d, k) for d in got])) for k in NAMES)
             means.append((made, seen, true))
             console.print(

@@ -27,9 +27,11 @@ from orapp.frames import AiState, Gray
 from orapp.live import LiveSession
 from orapp.settings import SiteProfile, load_profile
 from orapp.shrink import shrink
+from orapp.site import SiteMap
 from orapp.sources import Source, open_source
 from orapp.sources.calibrated import CalibratedSource
 from orapp.sources.coded import CodedSource
+from orapp.text_cover import Box
 
 START_LIMIT_S = 90.0
 GRACE_S = 1.0
@@ -39,11 +41,12 @@ _NO_GLASS = "not measured: painted offscreen, there is no screen to look at"
 
 @dataclass(frozen=True, slots=True)
 class _Subject:
-    """What is benched: the source, its rate of exposures, and frames of the network's size."""
+    """What is benched: a source, its exposures' rate, frames of the network's size, its text."""
 
     source: Source
     rate_hz: float
     small: list[Gray]
+    text: tuple[Box, ...] = ()
 
 
 @dataclass(slots=True)
@@ -131,7 +134,7 @@ def measure(options: BenchOptions) -> BenchResult:
     half_s = max(options.seconds / 2, 1.0)
     before = measure_bare(spec, subject.small, subject.rate_hz, half_s)
     log, look = StampedLog(), _Look(options)
-    report = _live(subject.source, spec, look, profile, log)
+    report = _live(subject, spec, look, profile, log)
     after = measure_bare(spec, subject.small, subject.rate_hz, half_s)
     assert look.window is not None
     result = _result(options, report, log, look, (before, after))
@@ -162,7 +165,8 @@ def _subject(options: BenchOptions, profile: SiteProfile) -> _Subject:
     small = [shrink(pixels, size) for pixels in pictures]
     if not made_here:
         source = CodedSource(_seen(uri, profile))
-        return _Subject(source, form.rate_hz or options.rate, small)
+        text = () if profile.picture is None else tuple(SiteMap(profile.picture).boxes())
+        return _Subject(source, form.rate_hz or options.rate, small, text)
     video = options.video or options.rate
     about = f"{form.description}, {len(pictures)} pictures made beforehand, in turns"
     form = replace(form, rate_hz=video, description=about)
@@ -189,13 +193,14 @@ def _simulated(options: BenchOptions) -> str:
 
 
 def _live(
-    source: Source, spec: EngineSpec, look: _Look, profile: SiteProfile, log: StampedLog
+    subject: _Subject, spec: EngineSpec, look: _Look, profile: SiteProfile, log: StampedLog
 ) -> dict[str, Any]:
     """The live path, as `orapp live` runs it; its report."""
 
     def make(on_news: Callable[[], None]) -> LiveSession:
+        rules, text = profile.outline.rules(), subject.text
         return LiveSession(
-            source, spec, rules=profile.outline.rules(), on_news=on_news, latency=log
+            subject.source, spec, rules=rules, on_news=on_news, latency=log, text=text
         )
 
     run_options = RunOptions(headless=look.options.headless, profile=profile, watcher=look)

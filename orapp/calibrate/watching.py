@@ -3,7 +3,7 @@
 import copy
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -24,6 +24,7 @@ from orapp.latest import Latest
 from orapp.segment import Segmenter
 from orapp.site import SiteMap
 from orapp.sources import Source
+from orapp.text_cover import Box
 from orapp.verify import open_verified
 
 KEPT = 8
@@ -171,15 +172,15 @@ class Watching:
             pictures = list(self._exposures)
         return [p for p in pictures if p.shape == (findings.height, findings.width)]
 
-    def ask_outline(self, frame: Frame) -> None:
-        """Wants a calibrated frame segmented; `outline`."""
-        self._ask("outline", lambda: self._segmenter().segment(frame))
+    def ask_outline(self, frame: Frame, text: Sequence[Box]) -> None:
+        """Wants a calibrated frame, with text in some boxes, segmented; `outline`."""
+        self._ask("outline", lambda: self._segmenter(text).segment(frame))
 
-    def _segmenter(self) -> Segmenter:
+    def _segmenter(self, text: Sequence[Box]) -> Segmenter:
         """In the thread beside: opens the engine once."""
         if self._engine is None:
             self._engine = self._opened.enter_context(open_verified(self._spec))
-        return Segmenter(self._engine)
+        return Segmenter(self._engine, text)
 
     @property
     def engine_name(self) -> str:

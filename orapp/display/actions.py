@@ -299,7 +299,7 @@ class Actions:
             self.explained = None
         elif window.view.frame is not None and not self.explaining.busy:
             self._explained_clock = window.exposed_clock
-            self.explaining.start(window.view.frame, session.model)
+            self.explaining.start(window.view.frame, session.model, session.text)
             self.tell(say("looking where the judgement looks"))
         window.repaint_all()
 

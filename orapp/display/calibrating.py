@@ -298,7 +298,7 @@ class CalibrationWindow(QWidget):
         )
         self.sheet.after.frame = seen
         if self.now.name == "save":
-            self.watching.ask_outline(seen)
+            self.watching.ask_outline(seen, site.boxes())
         else:
             self.sheet.after.overlay = None
         self.sheet.after.update()

@@ -10,6 +10,7 @@ import numpy as np
 from PySide6.QtCore import QObject, QProcess, QTimer
 
 from orapp.frames import Frame, Gray
+from orapp.text_cover import Box, text_cover
 
 Found = Callable[[Frame, Gray | None, str], None]
 LONGEST_MS = 60_000
@@ -33,13 +34,21 @@ class Explaining(QObject):
         """Whether a child is computing."""
         return self._process is not None
 
-    def start(self, frame: Frame, model: str) -> None:
-        """Starts a child for this frame; does nothing while one is at work."""
+    def start(self, frame: Frame, model: str, text: tuple[Box, ...] = ()) -> None:
+        """Starts a child for this frame; does nothing while one is at work.
+
+        Args:
+            frame: that is shown.
+            model: name or folder.
+            text: boxes in which the engine does not see the frame as it is, but painted over.
+        """
         if self.busy:
             return
         folder = tempfile.TemporaryDirectory(prefix="orapp-explain-")
         picture, heat = Path(folder.name) / "frame.png", Path(folder.name) / "heat.png"
-        cv2.imwrite(str(picture), frame.pixels, [cv2.IMWRITE_PNG_COMPRESSION, 0])  # at once
+        size = frame.pixels.shape[0], frame.pixels.shape[1]
+        seen_by_engine = text_cover(text, size, size).cover(frame.pixels)
+        cv2.imwrite(str(picture), seen_by_engine, [cv2.IMWRITE_PNG_COMPRESSION, 0])  # at once
         process = self._process = QProcess(self)
         process.setProgram(sys.executable)
         told = ["-m", "orapp", "engine", "explain", str(picture), "--out", str(heat)]

@@ -44,6 +44,7 @@ from orapp.segment import Segmenter
 from orapp.session import SessionReader
 from orapp.shrink import shrink
 from orapp.sources import SourceFormat, open_source
+from orapp.text_cover import Box
 from orapp.walk import frames_of, walk
 
 log = logging.getLogger("orapp")
@@ -115,11 +116,11 @@ def _segment(engine: Engine, case: Case, folder: Path) -> tuple["_Tally", Source
     """Walks the case and writes its outlines; an older summary goes first."""
     check_writable(folder / OUTLINES)
     (folder / SUMMARY).unlink(missing_ok=True)
-    source = _Noting(case.uri)
+    source, segmenter = _Noting(case.uri), Segmenter(engine, text_in(case))
     tally = _Tally()
 
     def write(part: Path) -> None:
-        with part.open("wb") as file, closing(walk(source, Segmenter(engine))) as frames:
+        with part.open("wb") as file, closing(walk(source, segmenter)) as frames:
             for frame, seen in frames:
                 tally.add(frame, seen, file)
 
@@ -277,6 +278,14 @@ def calibration_of(case: Case) -> Picture | None:
         return None
     with SessionReader(case.path) as reader:
         return None if reader.site is None else reader.site.picture
+
+
+def text_in(case: Case) -> tuple[Box, ...]:
+    """Where text is burned into its pictures: a session knows, of all else nobody does."""
+    if not case.uri.startswith("session:"):
+        return ()
+    with SessionReader(case.path) as reader:
+        return reader.text
 
 
 def measure_alone(engine: Engine, case: Case) -> float:

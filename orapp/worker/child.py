@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from orapp.engines import EngineSpec, beside_a_display
 from orapp.errors import OrappError
 from orapp.frames import Frame
+from orapp.text_cover import Box
 from orapp.worker.messages import Done, Failed, Job, Ready, packed
 from orapp.worker.slots import Desk, FrameReader
 
@@ -26,13 +27,18 @@ _PR_SET_PDEATHSIG = 1
 
 
 def run_child(
-    pipe: "Connection[Any, Any]", generation: int, spec: EngineSpec, desk_name: str, parent_pid: int
+    pipe: "Connection[Any, Any]",
+    generation: int,
+    spec: EngineSpec,
+    text: tuple[Box, ...],
+    desk_name: str,
+    parent_pid: int,
 ) -> None:
     """The child's whole life. Ends the process: a driver's teardown must not keep it alive."""
     _stand_behind_the_picture(parent_pid)
     desk = Desk.attach(desk_name)
     threading.Thread(target=_beat, args=(desk, parent_pid), name="heartbeat", daemon=True).start()
-    failure = _work(pipe, generation, spec, desk)
+    failure = _work(pipe, generation, spec, text, desk)
     try:
         if failure is not None:
             pipe.send_bytes(packed(failure))
@@ -61,7 +67,11 @@ def _beat(desk: Desk, parent_pid: int) -> None:
 
 
 def _work(
-    pipe: "Connection[Any, Any]", generation: int, spec: EngineSpec, desk: Desk
+    pipe: "Connection[Any, Any]",
+    generation: int,
+    spec: EngineSpec,
+    text: tuple[Box, ...],
+    desk: Desk,
 ) -> Failed | None:
     try:
         import cv2
@@ -78,7 +88,7 @@ def _work(
     try:
         with engine:
             pipe.send_bytes(packed(Ready(generation, engine.identity)))
-            _answer_jobs(pipe, generation, Segmenter(engine), desk)
+            _answer_jobs(pipe, generation, Segmenter(engine, text), desk)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return None  # the parent is gone: nobody to tell
     except Exception as error:

@@ -4,7 +4,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import ParamSpec
 
@@ -12,6 +12,7 @@ from orapp.engines import EngineIdentity, EngineSpec
 from orapp.events import EventLog
 from orapp.frames import AiState, AiStatus, Frame, Segmentation
 from orapp.latest import Latest
+from orapp.text_cover import Box
 from orapp.worker.offers import Doorbell, Offers
 from orapp.worker.process import ChildFault, ChildProcess
 from orapp.worker.slots import Desk, FrameSlot, sweep
@@ -37,6 +38,8 @@ class SegmentationProcess:
             the child could have had its frame (offered, and the child free), and the monotonic ns
             when the answer was there; must not block.
         limits: how patient it is.
+        text: boxes (x, y, width, height) of burned-in text in the frames, which the engine sees
+            painted over.
     """
 
     def __init__(
@@ -48,8 +51,10 @@ class SegmentationProcess:
         on_status: Callable[[], None] | None = None,
         on_segmented: Callable[[Segmentation, int, int], None] | None = None,
         limits: WorkerLimits | None = None,
+        text: Sequence[Box] = (),
     ) -> None:
         self._spec, self._results, self._events = spec, results, events
+        self._text = tuple(text)
         self._on_status, self._on_segmented = on_status, on_segmented
         self._limits = limits or WorkerLimits()
         self._offers = Offers()
@@ -144,7 +149,7 @@ class SegmentationProcess:
                 belongings.callback(slot.close)
                 desk = Desk.create()
                 belongings.callback(desk.release)
-                child = ChildProcess(self._spec, self._children, desk, slot)
+                child = ChildProcess(self._spec, self._text, self._children, desk, slot)
                 belongings.callback(self._end, child)
                 self._child, self._children = child, self._children + 1
                 self._serve(child)

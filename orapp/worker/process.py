@@ -13,6 +13,7 @@ from typing import Any
 
 from orapp.engines import EngineIdentity, EngineSpec
 from orapp.frames import Frame, Segmentation
+from orapp.text_cover import Box
 from orapp.worker.child import run_child
 from orapp.worker.messages import Done, Failed, Job, Ready, read_message
 from orapp.worker.slots import Desk, FrameSlot
@@ -63,7 +64,14 @@ class ChildProcess:
         trouble: why no frame could be handed over, if so.
     """
 
-    def __init__(self, spec: EngineSpec, generation: int, desk: Desk, slot: FrameSlot) -> None:
+    def __init__(
+        self,
+        spec: EngineSpec,
+        text: tuple[Box, ...],
+        generation: int,
+        desk: Desk,
+        slot: FrameSlot,
+    ) -> None:
         self.generation = generation
         self.identity: EngineIdentity | None = None
         self.answering = False
@@ -77,7 +85,7 @@ class ChildProcess:
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
             target=run_child,
-            args=(theirs, generation, spec, desk.name, os.getpid()),
+            args=(theirs, generation, spec, text, desk.name, os.getpid()),
             name="orapp-segmentation",
             daemon=True,
         )
