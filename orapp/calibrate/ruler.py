@@ -19,6 +19,8 @@ LEAST_PEAK = 8.0
 LEAST_TICKS = 15
 WIDEST = 0.25
 """Breadth of a row of ticks, as a part of its length: noise and bone make no long rows."""
+STEP = 2.5
+"""Grey levels per px, blurred by 6 px: a row of ticks is not so steep, an edge of 40 levels is."""
 WAVES, APART = 8, 0.015
 """So many waves are tried, so far from each other in cycles per px."""
 
@@ -76,15 +78,25 @@ def _ticks_of(fine: Plane, rate: Points) -> Ticks | None:
 
 
 def _flattened(picture: NDArray[np.float32]) -> Plane:
-    """Without what is wider than a tick, nothing of what is black all around, evened out."""
+    """Without what is wider than a tick, nothing of what is black all around, evened out.
+
+    Nor of what is beside a collimator's blade: such a step is stronger than all ticks.
+    """
     grey = np.ascontiguousarray(picture, np.float32)
     fine = grey - cv2.GaussianBlur(grey, (0, 0), 6)
     dark = (cv2.GaussianBlur(grey, (0, 0), 8) < 24).astype(np.uint8)
     fine[cv2.dilate(dark, np.ones((31, 31))) > 0] = 0
+    fine[_beside_steps(grey)] = 0
     seen = abs(fine[fine != 0])  # where noise is little, ticks must not be cut down to it
     lead = 0.7 * float(np.percentile(seen, LEAD_PART)) if len(seen) else 0.0
     limit = max(4 * 1.4826 * float(np.median(abs(fine))), lead) + 1e-3
     return np.asarray(np.clip(fine, -limit, limit), np.float32)
+
+
+def _beside_steps(grey: Plane) -> NDArray[np.bool_]:
+    smooth = cv2.GaussianBlur(grey, (0, 0), 6)
+    steep = np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)) / 8
+    return np.asarray(cv2.dilate((steep > STEP).astype(np.uint8), np.ones((15, 15))) > 0)
 
 
 def _strongest(fine: Plane) -> Iterator[Points]:
