@@ -20,6 +20,7 @@ from orapp.settings import SiteProfile, load_profile
 if TYPE_CHECKING:
     from orapp.calibrate.clip import Clip
     from orapp.calibrate.proposal import Evidence, Proposal
+    from orapp.calibrate.spacing import Spacing
 
 app = typer.Typer(
     help="Measure what a C-arm's video is, and write the site's profile.",
@@ -36,6 +37,57 @@ class Objects:
     plate: str | None
     pitch_mm: float
     things: tuple[tuple[str, str | None, float], ...]
+    distances: "Distances"
+
+
+@dataclass(frozen=True, slots=True)
+class Distances:
+    """Of the C-arm, in mm from the focal spot; and a pixel of the picture on the detector."""
+
+    detector_px_mm: float | None
+    detector: float | None
+    thing: float | None
+    spine: float | None
+
+    @property
+    def alone(self) -> bool:
+        """Whether they are to give the spacing without an object."""
+        return self.detector_px_mm is not None or self.detector is not None
+
+    def check(self, thing: bool, plate: bool) -> None:
+        """Raises OrappError where what is given does not go together, before anything is done.
+
+        Args:
+            thing: a ruler, ball or cannula is shown.
+            plate: a plate is.
+        """
+        if self.alone and None in (self.detector_px_mm, self.detector, self.spine):
+            raise OrappError(
+                "the C-arm's geometry is not complete",
+                "give --detector-px-mm, --detector-mm and --spine-mm",
+            )
+        if self.alone and (thing or self.thing is not None):
+            raise OrappError("the spacing has two sources", "give an object or --detector-px-mm")
+        moves = self.thing is not None or (self.spine is not None and not self.alone)
+        if moves and (None in (self.thing, self.spine) or not (thing or plate)):
+            raise OrappError(
+                "the spacing can't be taken to the spine",
+                "give an object, such as --ball, with --object-mm and --spine-mm",
+            )
+
+    def at_the_spine(self, spacing: "Spacing | None") -> "Spacing | None":
+        """The measured spacing in the spine's plane, or the one by the distances alone.
+
+        Raises:
+            OrappError: a distance can't be.
+        """
+        from orapp.calibrate.spacing import from_geometry
+
+        if self.spine is None:
+            return spacing
+        if self.detector_px_mm is not None and self.detector is not None:
+            return from_geometry(self.detector_px_mm, self.detector, self.spine)
+        return spacing and spacing.moved(self.thing or 0.0, self.spine)
 
 
 @app.callback()
@@ -67,6 +119,16 @@ def calibrate(
         str | None, typer.Option(metavar="URI|FILE", help="With a cannula: for the spacing")
     ] = None,
     cannula_mm: Annotated[float, typer.Option(min=0.5, max=20, help="Outer diameter")] = 4.2,
+    object_mm: Annotated[
+        float | None, typer.Option(help="From the focal spot to what is measured by")
+    ] = None,
+    spine_mm: Annotated[float | None, typer.Option(help="From the focal spot to the spine")] = None,
+    detector_mm: Annotated[
+        float | None, typer.Option(help="From the focal spot to the detector, without an object")
+    ] = None,
+    detector_px_mm: Annotated[
+        float | None, typer.Option(help="Of the calibrated picture, a pixel on the detector")
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a profile; it is kept as NAME.toml.bak")
     ] = False,
@@ -96,7 +158,10 @@ def calibrate(
             f"'{out.name}' is there already", "give --force to replace what was measured in it"
         )
     things = ("ruler", ruler, tick_mm), ("ball", ball, ball_mm), ("cannula", cannula, cannula_mm)
-    _batch(source, seconds, Objects(plate, pitch_mm, things), spec, (out, called, before))
+    distances = Distances(detector_px_mm, detector_mm, object_mm, spine_mm)
+    distances.check(any(text for _, text, _ in things), plate is not None)
+    objects = Objects(plate, pitch_mm, things, distances)
+    _batch(source, seconds, objects, spec, (out, called, before))
 
 
 def _may_replace(out: Path) -> bool:
@@ -172,6 +237,7 @@ def _evidence(clip: "Clip", objects: Objects, spec: EngineSpec) -> "Evidence":
     for thing, text, size_mm in objects.things:
         if text:
             spacing = spacing_in(text, thing, size_mm, found, site)
+    spacing = objects.distances.at_the_spine(spacing)
     engine = time_engine([site.apply(raw) for raw in clip.samples], spec)
     return Evidence(found, plate, spacing, engine)
 

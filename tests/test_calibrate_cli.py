@@ -247,7 +247,8 @@ def batch(tmp_path_factory, bright_model):
     """One run of the command on a small set-up, of which there is a profile already."""
     out = tmp_path_factory.mktemp("batch") / "new" / "room.toml"
     model = "--model", bright_model
-    return out, orapp("calibrate", "--batch", "--source", SMALL, "--out", out, *model)
+    geometry = "--detector-px-mm", 0.2, "--detector-mm", 1000, "--spine-mm", 700
+    return out, orapp("calibrate", "--batch", "--source", SMALL, "--out", out, *model, *geometry)
 
 
 def test_batch_writes_profile_and_picture_and_tells_what_it_found(batch):
@@ -257,6 +258,8 @@ def test_batch_writes_profile_and_picture_and_tells_what_it_found(batch):
     assert profile.name == "room"
     assert (profile.device.rate_hz, profile.device.pulse_hz, profile.device.repeats) == (20, 10, 2)
     assert (profile.picture.width, profile.picture.height) == (800, 600)
+    assert profile.measures.mm_per_px == pytest.approx(0.14)
+    assert profile.measures.mm_per_px_from == "geometry"
     assert "image area" in done.stdout
     assert "polarity" in done.stdout
     drawn = cv2.imread(str(out.with_suffix(".png")))
@@ -295,6 +298,14 @@ def test_a_clip_without_x_ray_is_told_and_nothing_is_written(tmp_path):
         (["--source", "simulated:?setup=x"], "setup=x"),
         (["--out", "/proc/x/y.toml"], "can't be written"),
         (["--out", "profile.txt"], "let it end in .toml"),
+        (["--detector-px-mm", "0.2"], "geometry is not complete; give --detector-px-mm"),
+        (["--spine-mm", "700"], "can't be taken to the spine; give an object"),
+        (["--object-mm", "1000", "--spine-mm", "700"], "can't be taken to the spine"),
+        (["--ball", "x.mkv", "--object-mm", "1000"], "can't be taken to the spine"),
+        (
+            ["--ball", "x", "--detector-px-mm", "1", "--detector-mm", "9", "--spine-mm", "7"],
+            "the spacing has two sources",
+        ),
     ],
 )
 def test_bad_input_is_one_sentence(options, told):

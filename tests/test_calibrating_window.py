@@ -212,6 +212,27 @@ def test_a_plate_holds_for_its_area_only(qtbot, calibrate):
     assert window.draft.proposal("x").profile.picture.distortion is None
 
 
+def test_a_spacing_is_taken_to_the_spine_and_again_from_what_was_measured(qtbot, calibrate):
+    from tests.test_calibrate_cli import spacing
+
+    window = calibrate(found=findings())
+    page = window.pages["geometry"]
+    go(window, "geometry")
+    assert not page.take.isEnabled()
+    window.draft.spacing = spacing()
+    window.change({})
+    assert "0.2135" in page.spacing_told.text()
+    assert "where the object lay" in page.spacing_told.text()
+    page.object_mm.box.setValue(1000)
+    for spine_mm, told in ((800, "0.1708"), (700, "0.1494")):
+        page.spine_mm.box.setValue(spine_mm)
+        qtbot.mouseClick(page.take, Qt.MouseButton.LeftButton)
+        assert told in page.spacing_told.text()
+        assert f"from 1000 to {spine_mm} mm" in page.spacing_told.text()
+        assert "where the object lay" not in page.spacing_told.text()
+    assert window.draft.proposal("x").profile.measures.mm_per_px == pytest.approx(0.14945, abs=1e-4)
+
+
 def test_without_a_plate_in_view_measuring_says_so(qtbot, calibrate):
     window = calibrate(found=findings())
     go(window, "geometry")

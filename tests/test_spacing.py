@@ -124,7 +124,7 @@ def test_another_plane_has_another_spacing_and_is_less_sure():
     assert there.mm_per_px == pytest.approx(0.14)
     assert there.uncertainty == pytest.approx(math.hypot(found.uncertainty * 0.7, 0.14 * 0.02))
     assert there.text.endswith("taken from 1000 to 700 mm from the focal spot")
-    with pytest.raises(ValueError, match="more than 0"):
+    with pytest.raises(OrappError, match="not more than 0 mm; check the distances"):
         found.moved(0, 700)
 
 

@@ -198,7 +198,8 @@ def _measures(evidence: Evidence, old: SiteProfile, notes: dict[str, str]) -> Me
         return old.measures.model_copy(update={"mm_per_px": None, "for_width": None} | none)
     spacing = evidence.spacing
     share = spacing.uncertainty / spacing.mm_per_px
-    notes["measures.mm_per_px"] = f"{spacing.text}; one standard deviation is {share:.1%}"
+    where = "" if spacing.at_spine else "; where the object lay, not where the spine lies"
+    notes["measures.mm_per_px"] = f"{spacing.text}; one standard deviation is {share:.1%}{where}"
     notes["measures.for_width"] = "of the calibrated picture"
     return old.measures.model_copy(
         update={

@@ -43,6 +43,8 @@ class Spacing:
             object of known size, `geometry` by the distances of the C-arm.
         text: how it was found, in words without a full stop: DICOM's description (0028,0A04).
         points: (N, 2) px: what was found in the picture, to be drawn there; may be empty.
+        at_spine: it holds where the spine lies; else where the object lay. A plate on the
+            detector is shown a third larger than one at the spine would be.
     """
 
     mm_per_px: float
@@ -50,6 +52,7 @@ class Spacing:
     source: Literal["fiducial", "geometry"]
     text: str
     points: Points
+    at_spine: bool = False
 
     def moved(self, object_mm: float, spine_mm: float, sd_mm: float = 10.0) -> "Spacing":
         """The same in the plane of the spine.
@@ -60,16 +63,18 @@ class Spacing:
             sd_mm: standard deviation of the distance between the two.
 
         Raises:
-            ValueError: a distance is not more than 0.
+            OrappError: a distance is not more than 0.
         """
         if not (object_mm > 0 and spine_mm > 0 and sd_mm >= 0):
-            raise ValueError("distances from the focal spot are more than 0 mm")
+            raise OrappError(
+                "a distance from the focal spot is not more than 0 mm", "check the distances"
+            )
         factor = spine_mm / object_mm
         value = self.mm_per_px * factor
         depth = value * sd_mm / spine_mm
         text = f"{self.text}, taken from {object_mm:g} to {spine_mm:g} mm from the focal spot"
         sd = math.hypot(self.uncertainty * factor, depth)
-        return replace(self, mm_per_px=value, uncertainty=sd, text=text)
+        return replace(self, mm_per_px=value, uncertainty=sd, text=text, at_spine=True)
 
 
 def from_plate(plate: PlateFit, pitch_mm: float = 10.0, tolerance: float = 0.001) -> Spacing:
@@ -110,7 +115,7 @@ def from_geometry(
     value = detector_px_mm * source_spine_mm / source_detector_mm
     text = f"SID {source_detector_mm:g} mm, SOD {source_spine_mm:g} mm"
     sd = value * sd_mm / source_spine_mm
-    return Spacing(value, sd, "geometry", text, np.zeros((0, 2)))
+    return Spacing(value, sd, "geometry", text, np.zeros((0, 2)), at_spine=True)
 
 
 def from_ends(ends: Points, length_mm: float, sd_px: float = CLICK_SD_PX) -> Spacing:

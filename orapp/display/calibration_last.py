@@ -11,7 +11,7 @@ from orapp.calibrate.draft import LEAST_TIMES
 from orapp.calibrate.engine_time import advise
 from orapp.calibrate.geometry import OBJECTS
 from orapp.calibrate.proposal import Proposal, told
-from orapp.calibrate.spacing import from_plate
+from orapp.calibrate.spacing import Spacing, from_plate
 from orapp.display import theme
 from orapp.display.calibration_pages import Choice, Desk, Number, Page
 from orapp.display.language import say
@@ -51,6 +51,18 @@ class GeometryPage(Page):
         self.measure = QPushButton(say("Measure"))
         self.measure.clicked.connect(lambda _=False: self._measure(spacing))
         self.row(QLabel(say("Pixel spacing by:")), self.thing, self.length, self.measure)
+        self.object_mm, self.spine_mm = (
+            Number(name, (1, 3000), 0, "mm", lambda _v: None)
+            for name in (say("Object"), say("Spine"))
+        )
+        for distance in (self.object_mm, self.spine_mm):
+            distance.show_value(1000)
+        self.take = QPushButton(say("Take it to the spine"))
+        self.take.clicked.connect(lambda _=False: self._take())
+        self._before: Spacing | None = None
+        self._taken: Spacing | None = None
+        from_spot = QLabel(say("From the focal spot:"))
+        self.row(from_spot, self.object_mm, self.spine_mm, self.take)
         self.spacing_told = QLabel()
         self.row(self.spacing_told)
         self._choose("ruler")
@@ -79,6 +91,18 @@ class GeometryPage(Page):
             draft.spacing = from_plate(draft.plate, self.length.value)
             self.desk.change({})
 
+    def _take(self) -> None:
+        """From the object's plane to the spine's; a second time from what was measured, too."""
+        draft = self.desk.draft
+        if draft.spacing is None:
+            return
+        if draft.spacing is not self._taken:
+            self._before = draft.spacing
+        assert self._before is not None
+        self._taken = self._before.moved(self.object_mm.value, self.spine_mm.value)
+        draft.spacing = self._taken
+        self.desk.change({})
+
     def busy(self, *, plate: bool, spacing: bool) -> None:
         """Says what is being measured."""
         self.measure_plate.setEnabled(not plate)
@@ -98,13 +122,15 @@ class GeometryPage(Page):
         elif draft.plate is not None:
             plate = draft.plate.text
         self.plate_told.setText(plate)
+        self.take.setEnabled(draft.spacing is not None)
         if draft.spacing is None:
             self.spacing_told.setText(say("not measured: heights will be in no mm"))
         else:
             s = draft.spacing
             share = s.uncertainty / s.mm_per_px * 100
             value = f"{s.mm_per_px:.4f} ± {s.uncertainty:.4f} mm/px ({share:.1f} %)"
-            self.spacing_told.setText(f"{value}: {s.text}")
+            where = "" if s.at_spine else f" ({say('where the object lay')})"
+            self.spacing_told.setText(f"{value}: {s.text}{where}")
 
 
 class SavePage(Page):

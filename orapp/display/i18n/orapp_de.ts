@@ -584,6 +584,14 @@
       <translation>Messen</translation>
     </message>
     <message>
+      <source>Take it to the spine</source>
+      <translation>Auf die Wirbelsäule umrechnen</translation>
+    </message>
+    <message>
+      <source>From the focal spot:</source>
+      <translation>Vom Brennfleck:</translation>
+    </message>
+    <message>
       <source>Diameter</source>
       <translation>Durchmesser</translation>
     </message>
@@ -632,6 +640,14 @@
       <translation>vorgeschlagen</translation>
     </message>
     <message>
+      <source>Object</source>
+      <translation>Objekt</translation>
+    </message>
+    <message>
+      <source>Spine</source>
+      <translation>Wirbelsäule</translation>
+    </message>
+    <message>
       <source>From tick to tick</source>
       <translation>Von Strich zu Strich</translation>
     </message>
@@ -654,6 +670,10 @@
     <message>
       <source>CHECK</source>
       <translation>PRÜFEN</translation>
+    </message>
+    <message>
+      <source>where the object lay</source>
+      <translation>wo das Objekt lag</translation>
     </message>
     <message>
       <source>{seconds} s of video, {exposures} exposures measured.</source>
