@@ -14,8 +14,8 @@ from orapp.picture import Box, Picture, Points, Signature
 _NEWTON_STEPS = 12
 STRIP = 64
 """Rows that are undistorted at a time: fewer follow a round field closer, more cost fewer calls."""
-BESIDE, BESIDE_PX = 1.01, 4
-"""So much further out than a round field's edge is computed."""
+BESIDE, BESIDE_PX = 1.005, 2
+"""So much further out than a round field was found to end, the picture ends."""
 _TURNS = {
     90: cv2.ROTATE_90_CLOCKWISE,
     180: cv2.ROTATE_180,
@@ -28,7 +28,7 @@ class SiteMap:
 
     Without distortion every pixel is one raw pixel; with it, a mean of its neighbours, and what
     lies outside the raw frame is black, whatever the polarity. So is, with distortion, what lies
-    well outside a round field: to compute it would take a fifth of the time.
+    outside a round field: to compute it would take a fifth of the time.
 
     Args:
         picture: what the profile says.
@@ -58,14 +58,22 @@ class SiteMap:
         return (x + area.x).astype(np.float32), (y + area.y).astype(np.float32)
 
     @cached_property
-    def _strips(self) -> list[tuple[slice, slice]]:
-        """Rows and columns of the area that are to be computed: those near a round field."""
-        circle, (height, width) = self.picture.circle, self._maps[0].shape
-        if circle is None:
-            return [(slice(0, height), slice(0, width))]
+    def _field(self) -> Gray | None:
+        """(H, W) of the area, 255 inside a round field and 0 outside; None if there is none."""
+        circle = self.picture.circle
+        if circle is None or self.picture.distortion is None:
+            return None
         x, y = self._maps
-        near = np.hypot(x - circle.x, y - circle.y) < circle.radius * BESIDE + BESIDE_PX
-        strips = []
+        inside = circle.radius * BESIDE + BESIDE_PX - np.hypot(x - circle.x, y - circle.y)
+        return np.asarray(np.clip(inside * 255, 0, 255), np.uint8)
+
+    @cached_property
+    def _strips(self) -> list[tuple[slice, slice]]:
+        """Rows and columns of the area that are to be computed: those of a round field."""
+        height, width = self._maps[0].shape
+        if self._field is None:
+            return [(slice(0, height), slice(0, width))]
+        near, strips = self._field > 0, []
         for top in range(0, height, STRIP):
             columns = np.flatnonzero(near[top : top + STRIP].any(axis=0))
             if len(columns):
@@ -94,6 +102,8 @@ class SiteMap:
         """
         self.check_size(raw.shape)
         seen = self._grey(self._cut(raw))
+        if self._field is not None:
+            seen = np.asarray(cv2.min(seen, self._field), np.uint8)
         if self.picture.rotate:
             seen = np.asarray(cv2.rotate(seen, _TURNS[self.picture.rotate]), np.uint8)
         if self.picture.mirror:
