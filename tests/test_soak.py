@@ -194,6 +194,7 @@ def test_ai_off_without_a_cause_is_a_breach(judge, record):
 
 def test_what_grows_is_a_breach(judge, record):
     flat = [Sample(10.0 + n, 400.0, 14, 37) for n in range(30)]
+    flat[2] = Sample(12.0, 400.0, 14, 35)  # the engine was away
     judge_growth(flat, judge, "program")
     assert broken(record) == []
     leaking = [Sample(10.0 + n, 400.0 + 3 * n, 14 + n // 8, 37) for n in range(30)]
