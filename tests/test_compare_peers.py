@@ -324,6 +324,7 @@ def test_ctrl_c_leaves_no_process(tmp_path):
         [*command, "--size", "256", "--peers", str(tmp_path)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # `make test &` ignores it
     )
     try:
         runner = wait_for(lambda: runners(started.pid))
