@@ -1,5 +1,6 @@
 """From a probability map to outlines in frame pixels, and from these to masks. Pure."""
 
+import math
 from collections.abc import Iterable
 
 import cv2
@@ -36,7 +37,7 @@ def find_outlines(
         frame, so that x_frame = (x_map + 0.5) * W / w - 0.5, as cv2.INTER_AREA shrinks.
     """
     level = max(threshold * 255, 0.5)
-    labels, stats = _pieces((probability >= level).astype(np.uint8))
+    labels, stats = _pieces((probability >= math.ceil(level)).astype(np.uint8))
     sizes = stats[1:, cv2.CC_STAT_AREA]
     least = max(min_area * probability.size, 3.0)
     order = np.argsort(-sizes, kind="stable")[:MOST]
