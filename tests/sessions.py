@@ -1,10 +1,13 @@
 """Small real sessions for the tests."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 
+from orapp.chain import ChainWriter
 from orapp.frames import Event, Frame, Gray, Outline, Segmentation, Signal, read_only
+from orapp.session import SessionReader
 from orapp.session_writer import SessionWriter, session_head
 from tests.sources import SquareSource
 
@@ -82,3 +85,41 @@ def same(one: Frame, two: Frame) -> bool:
     return all(getattr(one, f) == getattr(two, f) for f in facts) and (
         one.pixels.shape == two.pixels.shape and one.pixels.tobytes() == two.pixels.tobytes()
     )
+
+
+def read(folder):
+    with SessionReader(folder) as reader:
+        return list(reader.frames())
+
+
+def verdict(folder):
+    with SessionReader(folder) as reader:
+        return reader.verify()
+
+
+def all_same(got, wanted):
+    return len(got) == len(wanted) and all(map(same, got, wanted))
+
+
+def write_lines(folder, lines):
+    """A session whose chain holds, with lines that no writer of ours would write."""
+    folder.mkdir()
+    data = json.dumps(session_head(SOURCE)).encode()
+    (folder / "session.json").write_bytes(data)
+    chain = ChainWriter(folder / "events.jsonl", data)
+    for kind, fields in lines:
+        chain.add(kind, 1, fields)
+    chain.close()
+    return folder
+
+
+FRAME = {
+    "index": 0,
+    "exposure": 0,
+    "repeat": False,
+    "signal": "X-ray on",
+    "captured_ns": 5,
+    "segment": 0,
+    "position": 0,
+    "sha": "0" * 16,
+}
