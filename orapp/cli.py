@@ -109,13 +109,14 @@ def live(
     """Show a live or recorded run with the fracture outlined."""
     from orapp.display.run import RunOptions
     from orapp.live import LiveSession
-    from orapp.recorded import text_of
+    from orapp.recorded import as_recorded, text_of
     from orapp.sources import open_source
 
     check_run(seconds, report, screenshot)
     spec = EngineSpec(model, engine.value, engine_delay_ms, engine_raise_at)
     outline = {"mode": mode and mode.value, "max_age_ms": max_outline_age_ms}
     site = site_profile(profile, outline, {"assistant": assistant or None, "language": language})
+    site = as_recorded(source, site)
     rules = site.outline.rules()
     frames, text = open_source(source), text_of(source)
 

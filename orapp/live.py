@@ -19,6 +19,7 @@ from orapp.grab import FrameGrabber
 from orapp.latency import FrameCounts, LatencyLog
 from orapp.latest import Latest
 from orapp.overlay import NO_VIEW_AFTER_S, OverlayRules, SceneStart, ViewWatch
+from orapp.picture import raw_with_text
 from orapp.record import Recorder, RecordingStatus
 from orapp.session_writer import session_head
 from orapp.settings import SiteProfile
@@ -299,14 +300,17 @@ class LiveSession:
 
     def _head(self, case: str) -> dict[str, Any]:
         """What a recording begins with."""
-        identity = self.worker.identity
+        identity, source = self.worker.identity, self._describe_source()
+        picture = self._profile.picture
+        if picture is None and self.text and source["width"]:
+            picture = raw_with_text(source["width"], source["height"], self.text)
         return session_head(
-            self._describe_source(),
+            source,
             None if identity is None else asdict(identity),
             {"mode": self.rules.mode, "max_outline_age_ms": self.rules.max_outline_age_ms},
             case,
             self._profile.told(),
-            self._profile.picture,
+            picture,
         )
 
     def _end_recordings(self) -> None:
@@ -316,7 +320,7 @@ class LiveSession:
         elif self.ended:
             why = "the source has ended"
         for recorder in self._ending:
-            recorder.stop(why)
+            recorder.stop(why, complete=self.error is None)
         self._ending.clear()
 
     def _new_fit(self) -> FitWatch | None:

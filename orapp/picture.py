@@ -1,5 +1,6 @@
 """What a site profile says of the video: `[device]`, `[picture]`, `[signature]`. Pixels are raw."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Literal, Self
 
@@ -138,6 +139,11 @@ class Picture(Table):
         for name, box in (("area", self.area), *(("text", box) for box in self.text)):
             if box.x + box.width > self.width or box.y + box.height > self.height:
                 raise ValueError(f"{name} reaches beyond the {self.width}x{self.height} frame")
+        circle, area = self.circle, self.area
+        if circle is not None and not (
+            area.x <= circle.x <= area.x + area.width and area.y <= circle.y <= area.y + area.height
+        ):
+            raise ValueError("circle has its middle outside the area")
         if min(self.area.width, self.area.height) < 16:
             raise ValueError("area is smaller than 16x16")
         if self.white - self.black < 16:
@@ -161,6 +167,14 @@ class Picture(Table):
         if not fine:
             raise ValueError("distortion folds the picture or moves it away")
         return self
+
+
+def raw_with_text(width: int, height: int, text: Sequence[tuple[int, int, int, int]]) -> Picture:
+    """What leaves frames of a size as they are, but knows where text is burned in."""
+    boxes = tuple(Box(x=x, y=y, width=w, height=h) for x, y, w, h in text)
+    return Picture(
+        width=width, height=height, area=Box(x=0, y=0, width=width, height=height), text=boxes
+    )
 
 
 class Device(Table):

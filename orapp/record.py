@@ -85,6 +85,7 @@ class Recorder:
         self._began = datetime.now(UTC), time.monotonic_ns()
         self._ended_ns = self._free_bytes = self._said_ns = 0
         self._why = self._error = ""
+        self._complete = True
 
     @property
     def folder(self) -> Path | None:
@@ -147,9 +148,15 @@ class Recorder:
         self._why = self._why or why  # the first reason counts
         self._backlog.close()
 
-    def stop(self, why: str) -> None:
-        """The same, and waits until it is done, 5 s at most; may be called twice."""
+    def stop(self, why: str, complete: bool = True) -> None:
+        """The same, and waits until it is done, 5 s at most; may be called twice.
+
+        Args:
+            why: in words.
+            complete: False if its source broke.
+        """
         if self._thread.is_alive():
+            self._complete = complete
             self.ask_to_stop(why)
             self._thread.join(STOP_S)
             if self._thread.is_alive():
@@ -209,7 +216,7 @@ class Recorder:
         except OrappError as error:
             self._fail(error.what)
         try:
-            writer.close(self._error or self._why, complete=not self._error)
+            writer.close(self._error or self._why, self._complete and not self._error)
         except OrappError as error:
             self._fail(error.what)
 

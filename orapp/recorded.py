@@ -12,6 +12,7 @@ from orapp.frames import AiState, Gray, Overlay, Segmentation
 from orapp.overlay import OverlayRules, overlay_for
 from orapp.session import SessionReader
 from orapp.session_lines import FrameRow, GapLine, SegmentationLine
+from orapp.settings import SiteProfile
 from orapp.text_cover import Box
 
 TOLD = ("marker", "signal", "ai", "view", "format", "recording", "measure", "reference", "gap")
@@ -31,6 +32,21 @@ def text_of(uri: str) -> tuple[Box, ...]:
         return ()
     with SessionReader(Path(path)) as reader:
         return reader.text
+
+
+def as_recorded(uri: str, profile: SiteProfile) -> SiteProfile:
+    """The profile for a source: the frames of a session that was calibrated are so already.
+
+    Raises:
+        OrappError: there is no such session.
+    """
+    kind, _, path = uri.partition(":")
+    if kind != "session" or profile.picture is None:
+        return profile
+    with SessionReader(Path(path)) as reader:
+        if reader.site is None:
+            return profile
+    return profile.model_copy(update={"picture": None, "signature": None})
 
 
 @dataclass(frozen=True, slots=True)

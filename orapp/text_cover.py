@@ -11,6 +11,7 @@ from orapp.frames import Gray
 Box = tuple[int, int, int, int]
 """x, y, width, height in pixels."""
 Weights = NDArray[np.float32]
+LEAST = 1e-6
 MARGIN = 1
 """Pixels of the small picture around a box that text has part in, too."""
 
@@ -31,7 +32,11 @@ class TextCover:
     def __init__(
         self, boxes: Sequence[Box], frame_size: tuple[int, int], size: tuple[int, int]
     ) -> None:
-        patches = [_Patch(_shrunk(box, frame_size, size), size) for box in boxes]
+        small = [_shrunk(box, frame_size, size) for box in boxes]
+        text = np.zeros(size, bool)
+        for x, y, width, height in small:
+            text[y : y + height, x : x + width] = True
+        patches = [_Patch(box, text) for box in small]
         self._patches = [patch for patch in patches if patch.fits]
 
     def cover(self, small: Gray) -> Gray:
@@ -69,18 +74,21 @@ def _along(first: int, length: int, full: int, short: int) -> tuple[int, int]:
 class _Patch:
     """One box of the small picture, and the weight of each side in it."""
 
-    def __init__(self, box: Box, size: tuple[int, int]) -> None:
-        self._box, self._size = box, size
+    def __init__(self, box: Box, text: NDArray[np.bool_]) -> None:
+        self._box, self._text = box, text
 
     @property
     def fits(self) -> bool:
         """False for a box that is empty, or all of the picture."""
         _, _, width, height = self._box
-        return width > 0 and height > 0 and (height, width) != self._size
+        return width > 0 and height > 0 and (height, width) != self._text.shape
 
     @cached_property
     def _sides(self) -> list[tuple[tuple[slice, slice], Weights]]:
-        """Where each side's pixels lie, and its weights (height, width), one in sum."""
+        """Where each side's pixels lie, and its weights (height, width), one in sum.
+
+        What lies in another text counts only where there is nothing else.
+        """
         x, y, width, height = self._box
         down, right = np.mgrid[1 : height + 1, 1 : width + 1].astype(np.float32)
         rows, columns = slice(y, y + height), slice(x, x + width)
@@ -88,11 +96,15 @@ class _Patch:
         before, behind = slice(x - 1, x), slice(x + width, x + width + 1)
         far = [
             ((above, columns), down, y > 0),
-            ((below, columns), height + 1 - down, y + height < self._size[0]),
+            ((below, columns), height + 1 - down, y + height < self._text.shape[0]),
             ((rows, before), right, x > 0),
-            ((rows, behind), width + 1 - right, x + width < self._size[1]),
+            ((rows, behind), width + 1 - right, x + width < self._text.shape[1]),
         ]
-        there = [(at, 1 / (away * away)) for at, away, inside in far if inside]
+        there = [
+            (at, np.where(self._text[at], LEAST, 1) / (away * away))
+            for at, away, inside in far
+            if inside
+        ]
         whole = sum(weight for _, weight in there)
         return [(at, np.asarray(weight / whole, np.float32)) for at, weight in there]
 

@@ -86,6 +86,27 @@ def test_around_a_round_field_it_is_black_and_inside_it_nothing_changes():
     assert not seen[away > 95].any()
 
 
+def test_text_beside_a_round_field_stays_so_that_a_held_picture_is_not_called_frozen():
+    raw = np.full(RAW, 90, np.uint8)
+    words = Box(x=44, y=28, width=30, height=12)
+    site = SiteMap(
+        picture(distortion=PINCUSHION, circle=Circle(x=190, y=150, radius=90), text=(words,))
+    )
+    ((x, y, w, h),) = site.boxes()
+    before = site.apply(raw)
+    raw[30:38, 50:60] = 255  # the clock goes on
+    after = site.apply(raw)
+    changed = before != after
+    assert changed[y : y + h, x : x + w].sum() > 40
+    changed[y : y + h, x : x + w] = False
+    assert not changed.any()
+
+
+def test_a_circle_beside_the_area_is_refused():
+    with pytest.raises(ValueError, match="circle has its middle outside the area"):
+        picture(circle=Circle(x=10, y=10, radius=50))
+
+
 def test_range_and_polarity():
     raw = read_only(np.full(RAW, 16, np.uint8))
     assert SiteMap(picture(black=16, white=235)).apply(raw).max() == 0

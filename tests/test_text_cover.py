@@ -12,6 +12,7 @@ from orapp.live import LiveSession
 from orapp.picture import Box, Picture
 from orapp.qa.results import read_summary
 from orapp.qa.run import Plan, run_qa
+from orapp.recorded import as_recorded
 from orapp.segment import Segmenter
 from orapp.session import SessionReader
 from orapp.settings import SiteProfile
@@ -58,6 +59,14 @@ def test_a_bone_goes_on_under_the_text():
     covered = TextCover(((50, 20, 12, 60),), SIZE, SIZE).cover(small)
     assert covered[45:55].min() > 150
     assert covered[21:35].max() < 90
+
+
+def test_lines_that_lie_close_are_not_filled_from_each_other():
+    small = np.full(SIZE, 80, np.uint8)
+    lines = ((30, 30, 40, 6), (30, 37, 40, 6), (60, 44, 30, 6))
+    for x, y, w, h in lines:
+        small[y : y + h, x : x + w] = 255
+    assert (TextCover(lines, SIZE, SIZE).cover(small) == 80).all()
 
 
 @pytest.mark.parametrize("boxes", [(), ((0, 0, 128, 96),), ((5, 5, 0, 0), (127, 95, 1, 1))])
@@ -112,6 +121,11 @@ def test_live_qa_and_replay_cover_the_same_text(recorded, bright, tmp_path):
         assert max(int(frame.pixels.max()) for frame in reader.frames()) == 255  # the surgeon's
     run_qa(Plan([folder], tmp_path / "qa", EngineSpec(str(bright), "openvino")))
     assert read_summary(tmp_path / "qa" / "run-0001").outlined == 0
+    again = tmp_path / "again"
+    copied = ("live", "--source", f"session:{folder}", "--record", again, "--headless")
+    assert orapp(*copied, "--model", bright, "--engine", "openvino").returncode == 0
+    with SessionReader(next(again.iterdir())) as reader:
+        assert reader.text == ((0, 8, 320, 232),)  # a recording of a recording knows it too
     model = ("--model", bright, "--engine", "openvino", "--headless", "--report")
     for words in (("replay", folder), ("live", "--source", f"session:{folder}")):
         out = tmp_path / f"{words[0]}.json"
@@ -120,3 +134,14 @@ def test_live_qa_and_replay_cover_the_same_text(recorded, bright, tmp_path):
         report = json.loads(out.read_text())
         assert report["frames"]["segmented"] > 0
         assert report["outlines"]["frames_with"] == 0
+
+
+def test_a_calibrated_session_is_not_calibrated_again(recorded):
+    turned = Picture(
+        width=320, height=240, area=Box(x=0, y=0, width=320, height=240), rotate=180, inverted=True
+    )
+    profile = SiteProfile(name="other", picture=turned)
+    uri = f"session:{recorded.recording_folder}"
+    assert as_recorded(uri, profile).picture is None
+    assert as_recorded(uri, profile).name == "other"
+    assert as_recorded("file:clip.mkv", profile).picture == turned

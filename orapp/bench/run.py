@@ -25,6 +25,7 @@ from orapp.engines.trust import find_model, load_manifest
 from orapp.errors import OrappError
 from orapp.frames import AiState, Gray
 from orapp.live import LiveSession
+from orapp.recorded import as_recorded, text_of
 from orapp.settings import SiteProfile, load_profile
 from orapp.shrink import shrink
 from orapp.site import SiteMap
@@ -158,6 +159,7 @@ def _subject(options: BenchOptions, profile: SiteProfile) -> _Subject:
     if options.loopback:
         take(open_source(options.loopback), 1)
     made_here = options.source == SIMULATED
+    profile = as_recorded(options.source, profile)
     uri = _simulated(options) if made_here else options.source
     form, pictures = take(_seen(uri, profile, fast=True, real=not made_here), PICTURES)
     if not pictures:
@@ -165,7 +167,8 @@ def _subject(options: BenchOptions, profile: SiteProfile) -> _Subject:
     small = [shrink(pixels, size) for pixels in pictures]
     if not made_here:
         source = CodedSource(_seen(uri, profile))
-        text = () if profile.picture is None else tuple(SiteMap(profile.picture).boxes())
+        known = profile.picture
+        text = text_of(uri) if known is None else tuple(SiteMap(known).boxes())
         return _Subject(source, form.rate_hz or options.rate, small, text)
     video = options.video or options.rate
     about = f"{form.description}, {len(pictures)} pictures made beforehand, in turns"

@@ -58,7 +58,8 @@ class Commitment:
         while not self._answered.wait(POLL_S) and time.monotonic() < deadline:
             pass
         journal.note(sorted(self._kept & wanted), State.COMMITTED)
-        journal.note(sorted(wanted & self._lost), State.LOST)
+        lost = wanted - self._kept if self._answered.is_set() else wanted & self._lost
+        journal.note(sorted(lost), State.LOST)
         if not self._answered.is_set():
             raise OrappError(
                 f"the archive {title} has {len(items)} objects but did not confirm in "

@@ -133,11 +133,13 @@ def _kind(path: Path) -> str:
 
 
 def _has_mark(path: Path) -> bool:
-    if not path.is_file():  # a pipe would block
-        return False
     try:
+        if not path.is_file():  # a pipe would block
+            return False
         with path.open("rb") as file:
             return file.read(PREAMBLE + len(MARK))[PREAMBLE:] == MARK
+    except PermissionError:
+        return True  # nobody knows: it becomes a run that fails
     except OSError:
         return False
 

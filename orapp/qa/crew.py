@@ -8,6 +8,7 @@ named must be one that is trusted.
 import logging
 import threading
 import time
+from asyncio import CancelledError
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -30,6 +31,8 @@ CONNECT_S = 10
 ANSWER_S = 300
 """A worker that died in the meantime would be waited for for ever."""
 LOOK_S, POLL_S = 1.0, 0.02
+FETCH_S = 10
+"""For one result, which is small."""
 NO_WORKER_S = 60
 """So long may all workers be away: one that died is back after some seconds."""
 KEPT = "the same command then goes on, what is done is kept"
@@ -91,8 +94,6 @@ class _Dask:
         self.size = len(_addresses(client))
 
     def everywhere(self, job: Callable[[Engine], T]) -> list[T]:
-        from asyncio import CancelledError
-
         from distributed import wait
         from distributed.scheduler import KilledWorker
 
@@ -122,8 +123,13 @@ class _Dask:
         look = _Lookout(self._client)
         while asked:
             for future in look.wait(done):
-                case = asked.pop(future)
-                yield future.result() if future.status == "finished" else _lost(case, future)
+                outcome = _outcome(asked[future], future)
+                if outcome is None:  # its worker died before the result was fetched
+                    look.check()
+                    done.add(future)  # type: ignore[no-untyped-call]
+                    continue
+                del asked[future]
+                yield outcome
 
 
 class _Lookout:
@@ -141,13 +147,14 @@ class _Lookout:
         """The futures that are done since; raises OrappError if nobody is there any more."""
         while not (ready := done.next_batch(block=False)):
             if time.monotonic() - self._looked > LOOK_S:
-                self._look()
+                self.check()
             time.sleep(POLL_S)
         if any(future.cancelled() for future in ready):  # as all are when the connection breaks
             raise _disconnected()
         return list(ready)
 
-    def _look(self) -> None:
+    def check(self) -> None:
+        """Raises OrappError if nobody is there any more."""
         about = _scheduler(self._client)
         if self._client.status != "running" or about["id"] != self._scheduler:
             raise _disconnected()
@@ -173,9 +180,21 @@ def _addresses(client: Any) -> list[str]:
     return list(_scheduler(client)["workers"])
 
 
-def _lost(case: Case, future: Any) -> Outcome:
+def _outcome(case: Case, future: Any) -> Outcome | None:
+    """What became of a case; None if it is being computed again."""
+    try:
+        if future.status == "finished":
+            done: Outcome = future.result(timeout=FETCH_S)
+            return done
+        return _lost(case, future.exception(timeout=FETCH_S)) if future.status == "error" else None
+    except TimeoutError:
+        return None
+    except CancelledError:
+        raise _disconnected() from None
+
+
+def _lost(case: Case, error: BaseException) -> Outcome:
     """What is told of a case whose workers died, or that its worker could not begin."""
-    error = future.exception()
     if isinstance(error, OrappError):
         return Outcome(case, error=case.nameless(str(error)))
     log.info("%s: %s", case.label, type(error).__name__)

@@ -19,6 +19,7 @@ from orapp.qa.cases import RESULTS
 
 SUMMARY = "summary.json"
 OUTLINES = "outlines.jsonl"
+WAY = 2
 INCOMPLETE = "incomplete"
 """The state of a session that was cut off, or whose source or disk broke."""
 LARGEST = 64 * 1024**2
@@ -36,7 +37,10 @@ class _Record(BaseModel):
 
 
 class EngineRecord(_Record):
-    """What computed: all on which masks may depend, and the version of orapp."""
+    """What computed: all on which masks may depend, and the version of orapp.
+
+    `way` is the number of the way from a picture to the engine: 2 covers burned-in text.
+    """
 
     name: str
     backend: str
@@ -48,13 +52,14 @@ class EngineRecord(_Record):
     least_broken: Figure
     least_spine: Figure
     orapp: str
+    way: int = 1
 
     @classmethod
     def of(cls, identity: EngineIdentity) -> "EngineRecord":
         """The record of an open engine, without why `auto` took it and what it learned from."""
         fields = asdict(identity)
         del fields["why"], fields["trained_on"]
-        return cls(**fields, orapp=orapp.__version__)
+        return cls(**fields, orapp=orapp.__version__, way=WAY)
 
 
 class Machine(_Record):
