@@ -131,8 +131,11 @@ class Judge:
             self.expect(back)
 
     def _judge_off(self, line: Line) -> None:
-        """AI off without a cause of ours: whether the engine got no core."""
-        waited = self._machine.engine_waited(line.time - 0.5, line.time)
+        """AI off without a cause of ours: whether the engine got no core.
+
+        It is said while the engine still waits, and the machine's word comes when that is over.
+        """
+        waited = self._machine.engine_waited(line.time - 0.5, line.time + LOG_LAG_S)
         if waited > 0.1:
             self._record.excuse(self._plan, line.text, waited)
         else:
