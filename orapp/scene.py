@@ -38,6 +38,7 @@ UNIFORM_STD = 2.0
 BLACK_NS = 100_000_000
 INTERVALS_KEPT = 9
 SOME_ROWS = 32
+"""Each 32nd row of the image area is compared first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ Box = tuple[int, int, int, int]
 """x, y, width, height in pixels."""
 Weights = NDArray[np.float32]
 LEAST = 1e-6
+"""Weight of a border pixel in which there is text, too; 1 elsewhere."""
 MARGIN = 1
 """Pixels of the small picture around a box that text has part in, too."""
 

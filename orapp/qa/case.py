@@ -39,12 +39,12 @@ from orapp.qa.results import (
     read_summary,
     write_record,
 )
+from orapp.recorded import text_of
 from orapp.scene import same_exposure
 from orapp.segment import Segmenter
 from orapp.session import SessionReader
 from orapp.shrink import shrink
 from orapp.sources import SourceFormat, open_source
-from orapp.text_cover import Box
 from orapp.walk import frames_of, walk
 
 log = logging.getLogger("orapp")
@@ -116,7 +116,7 @@ def _segment(engine: Engine, case: Case, folder: Path) -> tuple["_Tally", Source
     """Walks the case and writes its outlines; an older summary goes first."""
     check_writable(folder / OUTLINES)
     (folder / SUMMARY).unlink(missing_ok=True)
-    source, segmenter = _Noting(case.uri), Segmenter(engine, text_in(case))
+    source, segmenter = _Noting(case.uri), Segmenter(engine, text_of(case.uri))
     tally = _Tally()
 
     def write(part: Path) -> None:
@@ -278,14 +278,6 @@ def calibration_of(case: Case) -> Picture | None:
         return None
     with SessionReader(case.path) as reader:
         return None if reader.site is None else reader.site.picture
-
-
-def text_in(case: Case) -> tuple[Box, ...]:
-    """Where text is burned into its pictures: a session knows, of all else nobody does."""
-    if not case.uri.startswith("session:"):
-        return ()
-    with SessionReader(case.path) as reader:
-        return reader.text
 
 
 def measure_alone(engine: Engine, case: Case) -> float:

@@ -20,6 +20,7 @@ from orapp.qa.cases import RESULTS
 SUMMARY = "summary.json"
 OUTLINES = "outlines.jsonl"
 WAY = 2
+"""Of a picture to the engine; another number where masks may differ for the same engine."""
 INCOMPLETE = "incomplete"
 """The state of a session that was cut off, or whose source or disk broke."""
 LARGEST = 64 * 1024**2
