@@ -28,7 +28,7 @@ class SiteMap:
 
     Without distortion every pixel is one raw pixel; with it, a mean of its neighbours, and what
     lies outside the raw frame is black, whatever the polarity. So is, with distortion, what lies
-    outside a round field and is no text: to compute it would take a fifth of the time.
+    outside a round field and is no text, a fifth of the pixels.
 
     Args:
         picture: what the profile says.

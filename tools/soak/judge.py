@@ -28,6 +28,8 @@ MOST_OUTLINES = 600
 LOG_LAG_S = 0.6
 """A look is judged so much later, when the log of its time has surely come; and what needs the
 machine's word too, since a thread's time in line is known only once it has got a core."""
+BOOKED_S = 0.15
+"""So soon after a wait for a core has ended, the machine has told of it."""
 NOISE = re.compile(r"resource_tracker|warnings\.warn")
 """Python's own words about shared memory after a kill -9 of the whole program."""
 
@@ -135,7 +137,7 @@ class Judge:
 
         It is said while the engine still waits, and the machine's word comes when that is over.
         """
-        waited = self._machine.engine_waited(line.time - 0.5, line.time + LOG_LAG_S)
+        waited = self._machine.engine_waited(line.time - 0.5, line.time + BOOKED_S)
         if waited > 0.1:
             self._record.excuse(self._plan, line.text, waited)
         else:
