@@ -45,14 +45,20 @@ def draw(pixels: Gray, index: int) -> None:
     """
     if min(pixels.shape) < LEAST_SIDE:
         raise ValueError(f"a code needs pictures of {LEAST_SIDE} pixels and more")
+    code = panel(index)
+    left, top, width, height = (round(value) for value in box(pixels.shape))
+    how = cv2.INTER_AREA if width < code.shape[1] else cv2.INTER_LINEAR
+    pixels[top : top + height, left : left + width] = cv2.resize(
+        code, (width, height), interpolation=how
+    )
+
+
+def panel(index: int) -> Gray:
+    """(80, 112) uint8: a number's code by itself; beyond 24 bits it starts again from 0."""
     cells = _fixed().copy()
     cells[_data()] = _bits(index % 2**BITS).reshape(_DATA)
-    panel = np.where(cells, _WHITE, _BLACK).astype(np.uint8).repeat(_CELL, 0).repeat(_CELL, 1)
-    left, top, width, height = (round(value) for value in box(pixels.shape))
-    how = cv2.INTER_AREA if width < panel.shape[1] else cv2.INTER_LINEAR
-    pixels[top : top + height, left : left + width] = cv2.resize(
-        panel, (width, height), interpolation=how
-    )
+    grey = np.where(cells, _WHITE, _BLACK).astype(np.uint8)
+    return np.ascontiguousarray(grey.repeat(_CELL, 0).repeat(_CELL, 1))
 
 
 def box(size: tuple[int, ...]) -> tuple[float, float, float, float]:

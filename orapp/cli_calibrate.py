@@ -149,7 +149,7 @@ def calibrate(
     spec, called = EngineSpec(model, engine.value), name or out.stem
     before = load_profile(out) if out.exists() else None
     if not batch:
-        from orapp.display.calibrating import run_calibration
+        from orapp.display.calibration_run import run_calibration
 
         run_calibration(source, out, called, before, spec, language)
         return

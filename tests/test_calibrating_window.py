@@ -7,7 +7,8 @@ from orapp.calibrate.draft import STEPS, Draft, Standing
 from orapp.calibrate.findings import Circle
 from orapp.calibrate.watching import Watching
 from orapp.display import theme
-from orapp.display.calibrating import CalibrationWindow, run_calibration
+from orapp.display.calibrating import CalibrationWindow
+from orapp.display.calibration_run import run_calibration
 from orapp.display.handles import (
     box_handles,
     boxed,

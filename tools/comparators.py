@@ -62,6 +62,16 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
+def default_device() -> str:
+    """`cuda` where torch finds a GPU, else `cpu`."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Where a network's weights are."""
+    return next(network.parameters()).device
+
+
 def forward(network: nn.Module, x: Tensor, shrink: int = 1) -> tuple[list[Tensor], Tensor]:
     """Logits of every supervised output, and of the whole picture (B, 2): broken, spine."""
     outputs, judged = cast(PFNet, network).all_outputs(x, shrink)
@@ -85,7 +95,7 @@ def giga_macs(network: nn.Module, side: int = 256) -> float:
     kinds = (nn.Conv2d, nn.ConvTranspose2d)
     hooks = [m.register_forward_hook(count) for m in network.modules() if isinstance(m, kinds)]
     with torch.no_grad():
-        forward(network.eval(), torch.zeros(1, 1, side, side))
+        forward(network.eval(), torch.zeros(1, 1, side, side, device=device_of(network)))
     for hook in hooks:
         hook.remove()
     return total

@@ -32,7 +32,7 @@ from orapp.errors import OrappError
 from orapp.outline import find_outlines
 from orapp.pfnet.export import standardise
 from tools.bootstrap import interval
-from tools.comparators import NETWORKS, forward, giga_macs
+from tools.comparators import NETWORKS, default_device, forward, giga_macs
 from tools.curves import draw_curves
 from tools.others import draw_other
 from tools.pictures import Entry, load, read_index
@@ -78,15 +78,17 @@ class Seen:
 
 def see(name: str, weights: Path, stored: NDArray[np.uint8]) -> Seen:
     """Runs a trained network on (N, 3, SIDE, SIDE) uint8."""
-    network = NETWORKS[name]()
+    device = default_device()
+    network = NETWORKS[name]().to(device)
     cost = giga_macs(network)
     network.load_state_dict(load_file(weights))
     network.eval()
     rows = []
     with torch.no_grad():
         for planes in track(stored, name):
-            outputs, judged = forward(network, standardise(torch.from_numpy(planes[None, :1])))
-            found = outputs[-1][0].numpy() > 0
+            image = torch.from_numpy(planes[None, :1]).to(device)
+            outputs, judged = forward(network, standardise(image))
+            found = outputs[-1][0].cpu().numpy() > 0
             shown = find_outlines(np.uint8(255) * found[0], 0.5, LEAST_AREA, found[0].shape)
             judgement = torch.sigmoid(judged[0]).tolist()
             rows.append((*_compare(found, planes[1:] > 127), *judgement, bool(shown)))

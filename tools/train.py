@@ -4,11 +4,13 @@
 
 Every check prints, for the pictures of the validation split, Dice on fractures beside that of a
 fixed central ellipse, the image-level AUC, and the Dice of all bodies; it saves the weights and
-what it needs to go on (safetensors), and draws the learning curves.
+what it needs to go on (safetensors), and draws the learning curves. It takes the GPU where torch
+finds one.
 """
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +27,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from orapp.pfnet.export import standardise
 from orapp.pfnet.losses import pfnet_loss
-from tools.comparators import NETWORKS, forward
+from tools.comparators import NETWORKS, default_device, device_of, forward
 from tools.curves import draw_curves
 from tools.others import draw_other
 from tools.pictures import STORED, Entry, augment, load, read_index, thinned, without_spine
@@ -84,7 +86,7 @@ def _tensors(planes: NDArray[np.uint8], *, spine: bool = True) -> tuple[Tensor, 
 
 def read_all(entries: Sequence[Entry], side: int) -> NDArray[np.uint8]:
     """(N, 3, side, side) uint8; the whole set in memory."""
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         loaded = pool.map(lambda e: load(e, side), entries)
         return np.stack(list(track(loaded, "reading", len(entries))))
 
@@ -97,10 +99,10 @@ def check(
     maps, scores = [], []
     with torch.no_grad():
         for start in range(0, len(stored), 16):
-            batch = torch.from_numpy(stored[start : start + 16, :1])
+            batch = torch.from_numpy(stored[start : start + 16, :1]).to(device_of(network))
             outputs, judged = forward(network, standardise(batch))
-            maps.append(torch.sigmoid(outputs[-1]).numpy())
-            scores.append(judged.numpy())
+            maps.append(torch.sigmoid(outputs[-1]).cpu().numpy())
+            scores.append(judged.cpu().numpy())
     network.train()
     probability, truth = np.concatenate(maps), stored[:, 1:] > 127
     shown = np.array([e.kind not in ("healthy", "other") and not e.occult for e in entries])
@@ -152,7 +154,7 @@ def train(given: argparse.Namespace) -> None:
     validation = thinned([e for e in entries if e.split == "val"], given.frames)
     stored = read_all(training, STORED)
     held_out = read_all(validation, given.size)
-    network = NETWORKS[given.network]()
+    network = NETWORKS[given.network]().to(given.device)
     optimiser = torch.optim.AdamW(network.parameters(), lr=given.rate, weight_decay=1e-3)
     seen = before = _start(given, network, optimiser)
     loader = DataLoader(
@@ -161,9 +163,10 @@ def train(given: argparse.Namespace) -> None:
         num_workers=given.workers,
         prefetch_factor=6,
         persistent_workers=True,
+        pin_memory=given.device == "cuda",
     )
     begin = last = time.monotonic()
-    losses: list[float] = []
+    losses: list[Tensor] = []
     for batch in mixed(loader, given.seed):
         spent = (time.monotonic() - begin) / 60 / given.minutes
         done = min((seen - before) / given.pictures if given.pictures else spent, 1.0)
@@ -174,7 +177,8 @@ def train(given: argparse.Namespace) -> None:
         seen += len(batch[0])
         if time.monotonic() - last > 60 * given.every or done >= 1:
             last = time.monotonic()
-            row = {"minutes": (last - begin) / 60, "seen": seen, "loss": float(np.mean(losses))}
+            row = {"minutes": (last - begin) / 60, "seen": seen}
+            row["loss"] = float(torch.stack(losses).mean())
             _note(given.out, row | check(network, validation, held_out))
             _save(given.out, network, optimiser, seen)
             losses.clear()
@@ -201,9 +205,10 @@ def step(
     optimiser: torch.optim.Optimizer,
     batch: tuple[Tensor, ...],
     precision: str = "f32",
-) -> float:
-    """One step on one batch; returns the loss. In bf16 the losses stay float32."""
-    image, masks, truth = batch
+) -> Tensor:
+    """One step on one batch; returns the loss, one number. In bf16 the losses stay float32."""
+    device = device_of(network)
+    image, masks, truth = (plane.to(device, non_blocking=True) for plane in batch)
     target = F.avg_pool2d(masks.float() / 255, 2).round()
     with torch.autocast(image.device.type, torch.bfloat16, enabled=precision == "bf16"):
         outputs, judged = forward(network, standardise(image), shrink=2)
@@ -215,7 +220,7 @@ def step(
     loss.backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
     optimiser.step()
-    return float(loss)
+    return loss.detach()
 
 
 def _start(given: argparse.Namespace, network: nn.Module, optimiser: torch.optim.Optimizer) -> int:
@@ -226,7 +231,8 @@ def _start(given: argparse.Namespace, network: nn.Module, optimiser: torch.optim
         stored = load_file(state)
         for k, parameter in enumerate(network.parameters()):
             optimiser.state[parameter] = {
-                name: stored[f"{k}.{name}"] for name in ("exp_avg", "exp_avg_sq", "step")
+                "step": stored[f"{k}.step"],
+                **{m: stored[f"{k}.{m}"].to(parameter.device) for m in ("exp_avg", "exp_avg_sq")},
             }
         return int(stored["seen"])
     if given.weights is not None:
@@ -271,10 +277,15 @@ def main() -> None:
         "--precision", choices=["f32", "bf16"], default="f32", help="bf16 where the CPU has it"
     )
     arguments.add_argument(
+        "--device", choices=["cpu", "cuda"], default=default_device(), help="here: %(default)s"
+    )
+    arguments.add_argument(
         "--frames", type=int, default=2, help="pictures that are taken of a run (%(default)s)"
     )
     arguments.add_argument("--seed", type=int, default=1)
-    arguments.add_argument("--workers", type=int, default=1)
+    arguments.add_argument(
+        "--workers", type=int, default=1, help="processes that augment (%(default)s)"
+    )
     arguments.add_argument("--resume", action="store_true")
     train(arguments.parse_args())
 

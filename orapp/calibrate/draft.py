@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from orapp.calibrate.delay import GrabberDelay
 from orapp.calibrate.engine_time import EngineTime
 from orapp.calibrate.findings import Findings
 from orapp.calibrate.plate import PlateFit
@@ -66,6 +67,7 @@ class Draft:
         flat: a person said that it is a flat panel.
         plate, spacing: as measured, or None.
         mode: that a person chose, or None for the advice.
+        delay: of the grabber, as measured, or None.
     """
 
     def __init__(self, name: str, before: SiteProfile | None = None) -> None:
@@ -76,6 +78,7 @@ class Draft:
         self.plate: PlateFit | None = None
         self.spacing: Spacing | None = None
         self.mode: str | None = None
+        self.delay: GrabberDelay | None = None
         self._times: deque[float] = deque(maxlen=MOST_TIMES)
         self._engine = ""
         self._site: tuple[object, SiteMap] | None = None
@@ -171,12 +174,19 @@ class Draft:
             return None
         return EngineTime.of(self._times, self._engine)
 
+    @property
+    def delay_before_ms(self) -> float | None:
+        """The grabber's delay as the profile has it that is replaced."""
+        device = self._before.device if self._before is not None else None
+        return None if device is None else device.delay_ms
+
     def proposal(self, by: str) -> Proposal | None:
         """The profile as it would be written now; None before there are findings."""
         found = self.found
         if found is None:
             return None
-        evidence = Evidence(found, self.plate, self.spacing, self.engine, self.mode, flat=self.flat)
+        about = self.plate, self.spacing, self.engine, self.mode, self.delay
+        evidence = Evidence(found, *about, flat=self.flat)
         return propose(evidence, self.name, self._before, by=by)
 
     def standing(self, step: Step) -> Standing:

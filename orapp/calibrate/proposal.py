@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from orapp.calibrate.delay import GrabberDelay
 from orapp.calibrate.engine_time import EngineTime, advise
 from orapp.calibrate.findings import Findings
 from orapp.calibrate.plate import PlateFit
@@ -42,7 +43,7 @@ class Evidence:
         spacing: of the calibrated picture, or None.
         engine: on this machine, or None if it was not measured.
         mode: what a person chose in place of the advice, or None.
-        delay_ms: of the grabber, if it was measured.
+        delay: of the grabber, if it was measured; else what was known before stays.
         flat: a person said that the detector is a flat panel.
     """
 
@@ -51,7 +52,7 @@ class Evidence:
     spacing: Spacing | None = None
     engine: EngineTime | None = None
     mode: str | None = None
-    delay_ms: float | None = None
+    delay: GrabberDelay | None = None
     flat: bool = False
 
 
@@ -134,9 +135,10 @@ def _device(
         "pulse_hz": found.pulse_hz,
         "repeats": found.repeats,
     }
-    if evidence.delay_ms is not None:
-        table["delay_ms"] = round(evidence.delay_ms, 1)
-        notes["device.delay_ms"] = "from the screen's bar code to the same code in the video"
+    notes["device.delay_ms"] = "as before" if "delay_ms" in table else "not measured"
+    if evidence.delay is not None:
+        table["delay_ms"] = round(evidence.delay.ms, 1)
+        notes["device.delay_ms"] = evidence.delay.text
     notes["device.description"] = "free text; no serial numbers"
     return table
 
@@ -241,6 +243,7 @@ def _signature(found: Findings, notes: dict[str, str]) -> dict[str, Any]:
 WHAT = (
     "video",
     "pulses",
+    "grabber",
     "image area",
     "round field",
     "text",
@@ -276,6 +279,7 @@ def told(proposal: Proposal) -> list[Told]:
     lines = [
         ("video", f"{picture.width}x{picture.height}, {device.rate_hz:g}/s", "device.rate_hz"),
         ("pulses", _pulses(device.pulse_hz, device.repeats), "device.pulse_hz"),
+        ("grabber", _delay(device.delay_ms), "device.delay_ms"),
         ("image area", f"{a.width}x{a.height} at {a.x},{a.y}", "picture.area"),
         ("round field", f"radius {c.radius:.1f} at {c.x:.1f},{c.y:.1f}" if c else "none",
          "picture.circle"),
@@ -298,6 +302,10 @@ def _pulses(hz: float, repeats: int) -> str:
     if not hz:
         return "not known"
     return f"{hz:g}/s, {repeats} frames each" if repeats else f"{hz:g}/s, uneven"
+
+
+def _delay(ms: float | None) -> str:
+    return "-" if ms is None else f"{ms:.0f} ms late"
 
 
 def _turned(rotate: int, mirror: bool) -> str:

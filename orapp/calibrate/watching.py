@@ -10,7 +10,9 @@ from contextlib import ExitStack
 import numpy as np
 from numpy.typing import NDArray
 
+from orapp.barcode import Finder
 from orapp.calibrate.analyse import Watch
+from orapp.calibrate.delay import Codes, read_codes
 from orapp.calibrate.findings import Findings
 from orapp.calibrate.geometry import crop_of, measured
 from orapp.calibrate.plate import PlateFit, fit_plate
@@ -29,7 +31,9 @@ from orapp.verify import open_verified
 
 KEPT = 8
 """Newest exposures that a plate, ruler or ball is measured in."""
-Answer = Findings | PlateFit | Spacing | Segmentation | OrappError
+CODED = 240
+"""Newest frames that wait to be looked at for codes."""
+Answer = Findings | PlateFit | Spacing | Segmentation | Codes | OrappError
 
 
 class Watching:
@@ -51,6 +55,7 @@ class Watching:
         self._lock = threading.Lock()
         self._watch, self._began_ns, self._seconds = Watch(), 0, 0.0
         self._exposures: deque[Gray] = deque(maxlen=KEPT)
+        self._coded: deque[Frame] | None = None
         self._grabber = FrameGrabber(source, [self.frames.put, self._see], EventLog())
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="orapp-calibrate")
         self._asked: dict[str, Future[Answer]] = {}
@@ -118,6 +123,9 @@ class Watching:
         with self._lock:
             self._began_ns = self._began_ns or frame.captured_ns
             self._seconds = (frame.captured_ns - self._began_ns) / 1e9
+            if self._coded is not None:
+                self._coded.append(frame)
+                return
             if not frame.repeat and frame.signal is Signal.XRAY_ON:
                 self._exposures.append(frame.sent)
             try:
@@ -171,6 +179,25 @@ class Watching:
         with self._lock:
             pictures = list(self._exposures)
         return [p for p in pictures if p.shape == (findings.height, findings.width)]
+
+    def look_for_codes(self, on: bool) -> None:
+        """Frames are kept for `ask_codes` and not measured as X-ray video, or again so."""
+        with self._lock:
+            self._coded = deque(maxlen=CODED) if on else None
+            self._finder = Finder()
+        if not on:
+            self.restart()
+
+    def ask_codes(self) -> None:
+        """Wants to know what the frames show that came since the last time; `codes`."""
+        if self.asks("codes"):
+            return
+        with self._lock:
+            frames = list(self._coded or ())
+            if self._coded is not None:
+                self._coded.clear()
+        if frames:
+            self._ask("codes", lambda: read_codes(self._finder, frames))
 
     def ask_outline(self, frame: Frame, text: Sequence[Box]) -> None:
         """Wants a calibrated frame, with text in some boxes, segmented; `outline`."""

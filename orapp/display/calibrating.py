@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QKeyEvent, QKeySequence, QResizeEvent
-from PySide6.QtWidgets import QApplication, QPushButton, QWidget
+from PySide6.QtWidgets import QPushButton, QWidget
 
 import orapp
+from orapp.calibrate.delay import Codes, GrabberDelay
 from orapp.calibrate.draft import STEPS, Draft, Standing, Step
 from orapp.calibrate.findings import Findings
 from orapp.calibrate.plate import PlateFit
 from orapp.calibrate.spacing import Spacing
 from orapp.calibrate.watching import Answer, Watching
 from orapp.calibrate.writing import write_profile
+from orapp.display.calibration_delay import DelayRow
 from orapp.display.calibration_last import GeometryPage, SavePage
 from orapp.display.calibration_look import TITLES, TODO, StepList, style
 from orapp.display.calibration_pages import (
@@ -30,15 +32,11 @@ from orapp.display.calibration_pages import (
     complain,
 )
 from orapp.display.calibration_sheet import Sheet
-from orapp.display.language import say, use_language
+from orapp.display.language import say
 from orapp.display.marked_view import Editing, MarkedView
-from orapp.display.run import application_for
 from orapp.display.words import state_word
-from orapp.engines import EngineSpec
 from orapp.errors import OrappError
 from orapp.frames import Frame, Overlay, OverlayStyle, Segmentation, Signal
-from orapp.settings import SiteProfile
-from orapp.sources import open_source
 
 TICK_MS = 40
 MEASURE_EVERY_S = 2.5
@@ -71,8 +69,9 @@ class CalibrationWindow(QWidget):
         self.raw.edited.connect(lambda field, value: self.change({field: value}))
         self.raw.picked.connect(lambda _: self._show_page())
         self.steps = StepList(self.go)
+        self.delay = DelayRow(self._show_code, self._delay_measured)
         self.pages: dict[str, Page] = {
-            "video": VideoPage(self),
+            "video": VideoPage(self, self.delay),
             "area": AreaPage(self),
             "text": TextPage(self, self.raw.choose, self.raw.remove_chosen),
             "grey": GreyPage(self),
@@ -83,6 +82,7 @@ class CalibrationWindow(QWidget):
         last = self.pages["save"]
         assert isinstance(last, SavePage)
         self.sheet = Sheet(self, self.steps, self.raw, list(self.pages.values()), last.summary)
+        self.sheet.beside.addWidget(self.delay.panel)
         self._bind_buttons()
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._tick)
@@ -134,6 +134,7 @@ class CalibrationWindow(QWidget):
         if self.draft.measured is None and number > 0:
             self._say(say("First press the pedal: nothing has been measured yet."), "care")
             return
+        self.delay.stop()
         self.step = min(max(number, 0), len(STEPS) - 1)
         step = self.now
         self.sheet.title.setText(say(TITLES[step.name]))
@@ -183,6 +184,18 @@ class CalibrationWindow(QWidget):
         self.watching.restart()
         self._measured_s, self._wanted = 0.0, self.now.name
         self._say(say("Measuring: press the pedal ..."))
+
+    def _show_code(self, on: bool) -> None:
+        self.watching.look_for_codes(on)
+        self.sheet.beside.setCurrentWidget(self.delay.panel if on else self.sheet.after)
+        self.show_draft()
+
+    def _delay_measured(self, delay: GrabberDelay) -> None:
+        self.draft.delay = delay
+        self.saved = False
+        text = say("Measured. Connect the C-arm's video again, then press 'Measure again'.")
+        self._say(text, "good")
+        self._show_page()
 
     def _measure_plate(self) -> None:
         found = self.draft.found
@@ -235,6 +248,9 @@ class CalibrationWindow(QWidget):
 
     def _measure(self) -> None:
         """Asks for findings on the first step, and where somebody wants to measure again."""
+        if self.delay.busy:
+            self.watching.ask_codes()
+            return
         if self.now.name != "video" and not self._wanted:
             return
         now_s = time.monotonic()
@@ -260,6 +276,9 @@ class CalibrationWindow(QWidget):
         elif isinstance(answer, Spacing):
             self.draft.spacing = answer
             self.saved = False
+        elif isinstance(answer, Codes):
+            self.delay.take(answer)
+            return
         else:
             self._outlined(answer)
             return
@@ -333,6 +352,8 @@ class CalibrationWindow(QWidget):
         after = say("As orapp will see it")
         if self.draft.measured is None:
             after = say("As orapp will see it: not known yet")
+        if self.delay.busy:
+            after = say("Let the grabber see this code")
         for caption, text in zip(self.sheet.captions, (raw, after), strict=True):
             if caption.text() != text:
                 caption.setText(text)
@@ -373,28 +394,3 @@ class CalibrationWindow(QWidget):
             page.show_proposal(self.draft.proposal(self._by))
         if isinstance(page, TextPage):
             page.show_chosen(self.raw.chosen)
-
-
-def run_calibration(
-    uri: str, out: Path, name: str, before: SiteProfile | None, spec: EngineSpec, language: str
-) -> None:
-    """Opens the window on a source, and returns when it is closed.
-
-    Raises:
-        OrappError: there is no display, no such language, or the source can't be opened.
-    """
-    application = application_for(headless=False)
-    translator = use_language(application, language)
-    watching = Watching(open_source(uri), spec)
-    watching.start()
-    try:
-        window = CalibrationWindow(watching, Draft(name, before), out)
-        room = window.screen().availableGeometry()
-        window.resize(int(room.width() * 0.92), int(room.height() * 0.92))
-        window.show()
-        application.exec()
-    finally:
-        watching.stop()
-        if translator is not None:
-            application.removeTranslator(translator)
-        QApplication.processEvents()

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from orapp.calibrate.draft import Draft
 from orapp.calibrate.findings import Circle
+from orapp.display.calibration_delay import DelayRow
 from orapp.display.language import say
 from orapp.errors import OrappError
 
@@ -150,10 +151,11 @@ class Choice(QWidget):
 
 
 class VideoPage(Page):
-    """Rates, and how much has been seen."""
+    """Rates, how much has been seen, and the grabber's delay."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, delay: DelayRow) -> None:
         super().__init__(desk)
+        self._delay = delay
         self.seen = QProgressBar()
         self.seen.setRange(0, 100)
         self.seen.setTextVisible(False)
@@ -170,6 +172,7 @@ class VideoPage(Page):
         self.row(self.rate, self.pulse, self.repeats)
         self.states = QLabel()
         self.row(self.states)
+        self.row(delay)
 
     def _pulse_changed(self, value: float) -> None:
         found = self.desk.draft.found
@@ -191,6 +194,7 @@ class VideoPage(Page):
     def refresh(self) -> None:
         """Brings the fields up to date."""
         found = self.desk.draft.found
+        self._delay.show_delay(self.desk.draft.delay, self.desk.draft.delay_before_ms)
         for number in (self.rate, self.pulse, self.repeats):
             number.setEnabled(found is not None)
         if found is None:

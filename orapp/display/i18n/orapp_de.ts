@@ -356,6 +356,10 @@
       <translation>Pulse</translation>
     </message>
     <message>
+      <source>grabber</source>
+      <translation>Grabber</translation>
+    </message>
+    <message>
       <source>image area</source>
       <translation>Bildfläche</translation>
     </message>
@@ -496,6 +500,10 @@
       <translation>PLATTE FAST VOLL: noch {left} GB</translation>
     </message>
     <message>
+      <source>Measured. Connect the C-arm's video again, then press 'Measure again'.</source>
+      <translation>Gemessen. Das Bild des C-Bogens wieder anschließen, dann „Neu messen“ drücken.</translation>
+    </message>
+    <message>
       <source>Saved: {path}. From now on: orapp live --profile {path}</source>
       <translation>Gespeichert: {path}. Von nun an: orapp live --profile {path}</translation>
     </message>
@@ -524,6 +532,10 @@
       <translation>So wird orapp es sehen: noch nicht bekannt</translation>
     </message>
     <message>
+      <source>Let the grabber see this code</source>
+      <translation>Der Grabber soll diesen Code sehen</translation>
+    </message>
+    <message>
       <source>First press the pedal: nothing has been measured yet.</source>
       <translation>Zuerst Pedal treten: Noch ist nichts gemessen.</translation>
     </message>
@@ -546,6 +558,30 @@
     <message>
       <source>Not sure, please look: {why}</source>
       <translation>Unsicher, bitte prüfen: {why}</translation>
+    </message>
+    <message>
+      <source>Not measured.</source>
+      <translation>Nicht gemessen.</translation>
+    </message>
+    <message>
+      <source>Measure the grabber's delay</source>
+      <translation>Verzögerung des Grabbers messen</translation>
+    </message>
+    <message>
+      <source>{ms} ms ({low} to {high}), the screen's own delay included.</source>
+      <translation>{ms} ms ({low} bis {high}), die des Bildschirms eingeschlossen.</translation>
+    </message>
+    <message>
+      <source>{count} of {all} codes have come back.</source>
+      <translation>{count} von {all} Codes sind zurückgekommen.</translation>
+    </message>
+    <message>
+      <source>Plug this screen's output into the grabber, or turn the camera to it.</source>
+      <translation>Den Ausgang dieses Bildschirms an den Grabber anschließen oder die Kamera auf ihn richten.</translation>
+    </message>
+    <message>
+      <source>{ms} ms, as before.</source>
+      <translation>{ms} ms, wie bisher.</translation>
     </message>
     <message>
       <source>not measured: the picture stays as distorted as it is</source>
