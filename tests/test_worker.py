@@ -502,3 +502,28 @@ def test_the_engine_process_is_the_first_to_go_when_memory_is_short(bench):
     a.wait_for(AiState.READY)
     assert int(Path(f"/proc/{a.worker.pid}/oom_score_adj").read_text()) == 500
     assert json.dumps(a.said())
+
+
+def _may_lock() -> bool:
+    """Whether a process of ours may keep its memory: asked in one that ends at once."""
+    ask = "from orapp.machine import keep_in_memory as keep; raise SystemExit(not keep())"
+    return subprocess.run([sys.executable, "-c", ask], check=False).returncode == 0
+
+
+@pytest.mark.skipif(not _may_lock(), reason="no CAP_IPC_LOCK, and 'ulimit -l' is too low")
+def test_the_engine_process_stays_in_memory(bench):
+    a = bench()
+    a.wait_for(AiState.READY)
+    status = Path(f"/proc/{a.worker.pid}/status").read_text()
+    locked_kib = int(status.partition("VmLck:")[2].split()[0])
+    assert locked_kib > 10_000
+
+
+def test_where_memory_may_not_be_kept_it_works_all_the_same():
+    refused = (
+        "import os, resource; from orapp.machine import keep_in_memory as keep;"
+        "resource.setrlimit(resource.RLIMIT_MEMLOCK, (0, 0));"
+        "os.getuid() == 0 and os.setuid(65534); print(keep())"
+    )
+    done = subprocess.run([sys.executable, "-c", refused], capture_output=True, text=True)
+    assert done.stdout == "False\n", done.stderr

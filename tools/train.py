@@ -16,25 +16,22 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.progress import track
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.utils.data import DataLoader, IterableDataset
 
 from orapp.pfnet.export import standardise
-from orapp.pfnet.losses import pfnet_loss
 from tools.comparators import NETWORKS, default_device, device_of, forward
 from tools.curves import draw_curves
 from tools.others import draw_other
 from tools.pictures import STORED, Entry, augment, load, read_index, thinned, without_spine
+from tools.steps import Steps
 
-BODIES_WEIGHT = 0.5
-"""Of the second map's loss, all vertebral bodies, beside the fracture's."""
-JUDGE_WEIGHT = 1.0
 OTHERS = 0.15
 """Drawn pictures of no spine for each picture of the index."""
 
@@ -145,43 +142,64 @@ def _auc(positive: NDArray[np.float32], negative: NDArray[np.float32]) -> float:
     return float(more + 0.5 * (positive[:, None] == negative[None]).mean())
 
 
+class Trainee:
+    """One of the networks that are trained on the same pictures, and its folder."""
+
+    def __init__(self, given: argparse.Namespace, name: str) -> None:
+        self.out = given.out / name if len(given.network) > 1 else given.out
+        self.out.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(given.seed)
+        self.network = NETWORKS[name]().to(given.device)
+        self.step = Steps(self.network, given.rate, given.precision)
+        self.seen = _start(given, self.out, self.network, self.step.optimiser)
+        self._losses: list[Tensor] = []
+
+    def learn(self, batch: tuple[Tensor, ...], rate: float) -> None:
+        """One step."""
+        self.step.set_rate(rate)
+        self._losses.append(self.step(batch))
+        self.seen += len(batch[0])
+
+    def note(self, minutes: float, entries: Sequence[Entry], stored: NDArray[np.uint8]) -> None:
+        """Checks on held-out pictures, and saves."""
+        loss = float(torch.stack(self._losses).mean())
+        row = {"minutes": minutes, "seen": self.seen, "loss": loss}
+        _note(self.out, row | check(self.network, entries, stored))
+        _save(self.out, self.network, self.step.optimiser, self.seen)
+        self._losses.clear()
+
+
 def train(given: argparse.Namespace) -> None:
     """Trains for the given pictures or minutes, checks and saves on the way."""
-    torch.manual_seed(given.seed)
-    given.out.mkdir(parents=True, exist_ok=True)
+    torch.backends.cudnn.benchmark = True
+    cv2.setNumThreads(
+        1
+    )  # here: in the loader's processes, which are forked, it would wait for ever
     entries = read_index(given.data)
     training = thinned([e for e in entries if e.split == "train"], given.frames)
     validation = thinned([e for e in entries if e.split == "val"], given.frames)
     stored = read_all(training, STORED)
     held_out = read_all(validation, given.size)
-    network = NETWORKS[given.network]().to(given.device)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=given.rate, weight_decay=1e-3)
-    seen = before = _start(given, network, optimiser)
+    trainees = [Trainee(given, name) for name in given.network]
+    before = trainees[0].seen
     loader = DataLoader(
-        Stream(stored, training, given.size, given.seed + seen),
+        Stream(stored, training, given.size, given.seed + before),
         batch_size=given.batch,
         num_workers=given.workers,
         prefetch_factor=6,
         persistent_workers=True,
-        pin_memory=given.device == "cuda",
     )
     begin = last = time.monotonic()
-    losses: list[Tensor] = []
     for batch in mixed(loader, given.seed):
-        spent = (time.monotonic() - begin) / 60 / given.minutes
+        spent, seen = (time.monotonic() - begin) / 60 / given.minutes, trainees[0].seen
         done = min((seen - before) / given.pictures if given.pictures else spent, 1.0)
         warm, falling = min(1.0, (seen + 1) / 1500), max(0.5 + 0.5 * np.cos(np.pi * done), 0.01)
-        for group in optimiser.param_groups:
-            group["lr"] = given.rate * warm * falling
-        losses.append(step(network, optimiser, batch, given.precision))
-        seen += len(batch[0])
+        for one in trainees:
+            one.learn(batch, given.rate * warm * falling)
         if time.monotonic() - last > 60 * given.every or done >= 1:
             last = time.monotonic()
-            row = {"minutes": (last - begin) / 60, "seen": seen}
-            row["loss"] = float(torch.stack(losses).mean())
-            _note(given.out, row | check(network, validation, held_out))
-            _save(given.out, network, optimiser, seen)
-            losses.clear()
+            for one in trainees:
+                one.note((last - begin) / 60, validation, held_out)
         if done >= 1:
             return
 
@@ -200,39 +218,18 @@ def mixed(loader: DataLoader[tuple[Tensor, ...]], seed: int) -> Iterator[tuple[T
         pool.clear()
 
 
-def step(
-    network: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    batch: tuple[Tensor, ...],
-    precision: str = "f32",
-) -> Tensor:
-    """One step on one batch; returns the loss, one number. In bf16 the losses stay float32."""
-    device = device_of(network)
-    image, masks, truth = (plane.to(device, non_blocking=True) for plane in batch)
-    target = F.avg_pool2d(masks.float() / 255, 2).round()
-    with torch.autocast(image.device.type, torch.bfloat16, enabled=precision == "bf16"):
-        outputs, judged = forward(network, standardise(image), shrink=2)
-    outputs, judged = [o.float() for o in outputs], judged.float()
-    losses = pfnet_loss(outputs, target, window=15)
-    loss = losses[0] + BODIES_WEIGHT * losses[1]
-    loss = loss + JUDGE_WEIGHT * F.binary_cross_entropy_with_logits(judged, truth)
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-    optimiser.step()
-    return loss.detach()
-
-
-def _start(given: argparse.Namespace, network: nn.Module, optimiser: torch.optim.Optimizer) -> int:
+def _start(
+    given: argparse.Namespace, out: Path, network: nn.Module, optimiser: torch.optim.Optimizer
+) -> int:
     """Goes on from a checkpoint or from other weights; returns how many pictures were seen."""
-    state = given.out / "state.safetensors"
+    state = out / "state.safetensors"
     if given.resume and state.exists():
-        network.load_state_dict(load_file(given.out / "weights.safetensors"))
+        network.load_state_dict(load_file(out / "weights.safetensors"))
         stored = load_file(state)
         for k, parameter in enumerate(network.parameters()):
             optimiser.state[parameter] = {
-                "step": stored[f"{k}.step"],
-                **{m: stored[f"{k}.{m}"].to(parameter.device) for m in ("exp_avg", "exp_avg_sq")},
+                name: stored[f"{k}.{name}"].to(parameter.device)
+                for name in ("exp_avg", "exp_avg_sq", "step")
             }
         return int(stored["seen"])
     if given.weights is not None:
@@ -265,7 +262,13 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--data", type=Path, required=True, help="index.csv")
     arguments.add_argument("--out", type=Path, required=True)
-    arguments.add_argument("--network", choices=sorted(NETWORKS), default="pfnet-lite")
+    arguments.add_argument(
+        *("--network", "--networks"),
+        choices=sorted(NETWORKS),
+        nargs="+",
+        default=["pfnet-lite"],
+        help="several are trained on the same pictures, each into a folder of its name",
+    )
     arguments.add_argument("--weights", type=Path, help="start from these weights")
     arguments.add_argument("--minutes", type=float, default=120)
     arguments.add_argument("--pictures", type=int, help="so many, in place of --minutes")

@@ -22,6 +22,7 @@ from orapp.errors import OrappError
 from orapp.files import replace_file
 from orapp.frames import AiState
 from orapp.live import LiveSession
+from orapp.machine import keep_in_memory
 from orapp.settings import SiteProfile
 
 OUTLINE_GRACE_S = 0.3
@@ -93,6 +94,7 @@ def run_live(
         _show(window, options)
         window.attach(session)
         session.start()
+        keep_in_memory()
         ending = _Ending(window, session, options)
         application.exec()
         ending.stop()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from orapp.engines import EngineSpec, beside_a_display
 from orapp.errors import OrappError
 from orapp.frames import Frame
+from orapp.machine import keep_in_memory
 from orapp.text_cover import Box
 from orapp.worker.messages import Done, Failed, Job, Ready, packed
 from orapp.worker.slots import Desk, FrameReader
@@ -87,6 +88,7 @@ def _work(
         return Failed(generation, f"the engine could not be loaded: {_say(error)}", loading=True)
     try:
         with engine:
+            keep_in_memory()
             pipe.send_bytes(packed(Ready(generation, engine.identity)))
             _answer_jobs(pipe, generation, Segmenter(engine, text), desk)
     except (EOFError, BrokenPipeError, ConnectionResetError):

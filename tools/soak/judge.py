@@ -141,7 +141,11 @@ class Judge:
         if waited > 0.1:
             self._record.excuse(self._plan, line.text, waited)
         else:
-            told = f"without a cause: {line.text}; the engine stood {waited * 1e3:.0f} ms in line"
+            reads = self._machine.engine_reads(line.time - 0.5, line.time + BOOKED_S)
+            told = (
+                f"without a cause: {line.text}; the engine stood {waited * 1e3:.0f} ms in line, "
+                f"and read {reads} pages from the disk"
+            )
             self.breach("C2", told, line.time)
 
     def _meet(self, line: Line) -> None:

@@ -38,6 +38,7 @@ class MachineWatch:
     def __init__(self) -> None:
         self.stalls: list[tuple[float, float]] = []
         self._times, self._sums, self._engine = [time.time()], [0.0], [0.0]
+        self._reads = [0.0]
         self._roles: dict[str, tuple[int, ...]] = {"server": _x_server()}
         self._sampler = subprocess.Popen(
             [sys.executable, "-m", "tools.soak.machine"],
@@ -67,6 +68,10 @@ class MachineWatch:
     def engine_waited(self, begin: float, end: float) -> float:
         """The same of the engine, or of the program that listens to it."""
         return max(self._between(self._engine, begin, end), self.waited(begin, end))
+
+    def engine_reads(self, begin: float, end: float) -> int:
+        """Pages of the engine that had been put out of memory, and were read again."""
+        return round(self._between(self._reads, begin, end))
 
     def lost_for_long(self, begin: float, end: float) -> float:
         """Seconds in which frames may have been lost by the machine's fault.
@@ -100,13 +105,14 @@ class MachineWatch:
     def _read(self) -> None:
         assert self._sampler.stdout is not None
         for line in self._sampler.stdout:
-            now, took, worst, core_s = json.loads(line)
+            now, took, worst, core_s, reads = json.loads(line)
             stalled = took - BEAT_S if took - BEAT_S > STALL_S else 0.0
             if stalled:
                 self.stalls.append((now, stalled))
             shown = worst.get("program", 0.0) + worst.get("server", 0.0) + stalled
             stood = worst.get("engine", 0.0) + max(stalled, core_s)
             self._engine.append(self._engine[-1] + min(stood, took + core_s))
+            self._reads.append(self._reads[-1] + reads)
             self._sums.append(self._sums[-1] + min(shown, took))
             self._times.append(now)
 
@@ -139,6 +145,7 @@ def sample() -> None:
     cores = [CoreWatch(core) for core in range(os.cpu_count() or 1)]
     roles: dict[str, list[int]] = {}
     before: dict[tuple[str, int, str], float] = {}
+    read: dict[int, int] = {}
     asked = time.monotonic()
     while True:
         time.sleep(BEAT_S)
@@ -150,7 +157,10 @@ def sample() -> None:
             roles = json.loads(told.strip().rpartition("\n")[2])
         worst, before = _queued(roles, before)
         core_s = max(core.take() for core in cores)
-        print(json.dumps([time.time(), took, worst, core_s]), flush=True)
+        faults = {pid: _major_faults(pid) for pid in roles.get("engine", [])}
+        reads = sum(max(count - read.get(pid, count), 0) for pid, count in faults.items())
+        read = faults
+        print(json.dumps([time.time(), took, worst, core_s, reads]), flush=True)
 
 
 def _queued(
@@ -179,6 +189,13 @@ def _waits(pid: int) -> list[tuple[str, float]]:
                 text = (task / "schedstat").read_text()
                 found.append((task.name, int(text.split()[1]) / 1e9))
     return found
+
+
+def _major_faults(pid: int) -> int:
+    """Pages that a process has had to read from the disk (proc(5), stat, majflt)."""
+    with suppress(OSError, IndexError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[9])
+    return 0
 
 
 def _x_server() -> tuple[int, ...]:
