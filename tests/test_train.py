@@ -72,6 +72,17 @@ def test_training_goes_on_where_it_was_and_draws_its_curves(trained):
     assert cv2.imread(str(trained / "learning.png")).size > 0
 
 
+def test_several_networks_see_the_same_pictures(hospital, tmp_path):
+    names = ("pfnet-lite", "unet")
+    few = ("--pictures", 16, "--batch", 4, "--size", SIDE, "--device", "cpu")
+    tool("train", "--data", hospital, "--out", tmp_path, "--networks", *names, *few)
+    logs = [(tmp_path / name / "log.jsonl").read_text().splitlines() for name in names]
+    seen = [[json.loads(line)["seen"] for line in log] for log in logs]
+    assert seen[0] == seen[1]
+    assert seen[0][-1] >= 16
+    assert all((tmp_path / name / "weights.safetensors").exists() for name in names)
+
+
 @pytest.mark.timeout(400)
 def test_what_was_trained_is_calibrated_evaluated_exported_and_used(hospital, trained, tmp_path):
     weights, out = trained / "weights.safetensors", tmp_path / "calibrated"
