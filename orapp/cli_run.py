@@ -68,6 +68,7 @@ def show_and_report(
 
     Raises:
         OrappError: what ended the run, or what could not be written; after everything else.
+        typer.Exit: with 1, if nothing was outlined since the video is not the profile's device's.
     """
     from orapp.display.run import run_live
 
@@ -87,6 +88,8 @@ def show_and_report(
     print_summary(figures, made[0].recording_folder)
     if error is not None:
         raise error
+    if options.headless and figures["profile"]["doubt"]:
+        raise typer.Exit(1)  # nobody was there to be asked
 
 
 def _write(path: Path, text: str) -> None:
@@ -113,6 +116,9 @@ def print_summary(figures: dict[str, Any], folder: Path | None) -> None:
     backend = figures["engine"]["backend"] or "never ready"
     restarts = figures["engine"]["restarts"]
     table.add_row("engine", f"{figures['engine']['name'] or '-'} on {backend}, {restarts} restarts")
+    if doubt := figures["profile"]["doubt"]:
+        asked = f"is this '{figures['profile']['name']}'? {doubt}"
+        table.add_row("profile", f"{asked}; nothing is outlined until a person says so")
     if folder is not None:
         recording = figures["recording"]
         told = f"{recording['frames']} frames, {recording['dropped']} not recorded"
