@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from orapp.cli_qa import EngineName
@@ -68,7 +69,7 @@ def show_and_report(
 
     Raises:
         OrappError: what ended the run, or what could not be written; after everything else.
-        typer.Exit: with 1, if nothing was outlined since the video is not the profile's device's.
+        typer.Exit: with 1, if at its end the video is not taken for the profile's device's.
     """
     from orapp.display.run import run_live
 
@@ -118,11 +119,12 @@ def print_summary(figures: dict[str, Any], folder: Path | None) -> None:
     table.add_row("engine", f"{figures['engine']['name'] or '-'} on {backend}, {restarts} restarts")
     if doubt := figures["profile"]["doubt"]:
         asked = f"is this '{figures['profile']['name']}'? {doubt}"
-        table.add_row("profile", f"{asked}; nothing is outlined until a person says so")
+        table.add_row("profile", escape(f"{asked}; nothing is outlined until a person says so"))
     if folder is not None:
         recording = figures["recording"]
         told = f"{recording['frames']} frames, {recording['dropped']} not recorded"
-        table.add_row("recording", told + (recording["error"] and f"; {recording['error']}"))
+        error = recording["error"] and f"; {recording['error']}"
+        table.add_row("recording", escape(told + error))
     Console(highlight=False, soft_wrap=True).print(table)
     if folder is not None:
         print(f"recorded in {folder}")

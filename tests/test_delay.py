@@ -3,6 +3,7 @@
 import time
 from collections import deque
 
+import cv2
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt, QTimer
@@ -71,6 +72,8 @@ def test_frames_without_a_code_in_the_newest_are_not_searched():
     frames = [Frame(n, pixels, n * MS, n, False) for n, pixels in enumerate([blank, coded, coded])]
     assert read_codes(Finder(), frames).readings == ((0, None), (MS, 7), (2 * MS, 7))
     assert read_codes(Finder(), frames[:1]).readings == ((0, None),)
+    late = [*frames, Frame(3, blank, 3 * MS, 3, False)]
+    assert [code for _, code in read_codes(Finder(), late).readings] == [None] * 4
     assert read_codes(Finder(), []).readings == ()
 
 
@@ -99,8 +102,7 @@ class LoopBack:
             self.shown.popleft()
         pixels = np.full((480, 640), 90, np.uint8)
         if self.shown and self.shown[0][0] <= time.monotonic() - self.late_s:
-            seen = self.shown[0][1][:440, :600]
-            pixels[20 : 20 + seen.shape[0], 20 : 20 + seen.shape[1]] = seen
+            pixels[:] = cv2.resize(self.shown[0][1], (640, 480), interpolation=cv2.INTER_AREA)
         return Picture(pixels, self._next * 1000 / 30)
 
     def close(self):
@@ -120,7 +122,7 @@ def test_the_window_measures_how_late_its_own_code_comes_back(qtbot, bright_mode
         window.draft.take(findings())
         window.show_draft()
         assert window.delay.told.text() == "Not measured."
-        camera.timeout.connect(lambda: source.grab(window.delay.panel))
+        camera.timeout.connect(lambda: source.grab(window))
         camera.start(15)
         qtbot.mouseClick(window.delay.button, Qt.MouseButton.LeftButton)
         assert window.sheet.beside.currentWidget() is window.delay.panel

@@ -96,17 +96,17 @@ def test_another_c_arm_is_asked_about_before_anything_is_outlined(qtbot, show):
 
 
 def test_without_a_window_another_c_arm_is_told_at_the_end(tmp_path):
-    profile = tmp_path / "room 3.toml"
+    profile = tmp_path / "room.toml"  # its name looks like markup
     area = "{x = 60, y = 40, width = 200, height = 160}"
     profile.write_text(
-        f'name = "room 3"\nversion = 1\n[picture]\nwidth = 320\nheight = 320\narea = {area}\n'
+        f'name = "room [/3]"\nversion = 1\n[picture]\nwidth = 320\nheight = 320\narea = {area}\n'
     )
     told = orapp(
         *("live", "--headless", "--source", "simulated:?size=320&rate=30"),
         *("--seconds", 4, "--profile", profile),
     )
     assert told.returncode == 1, told.stderr
-    assert "is this 'room 3'? there is X-ray picture beside its image area" in told.stdout
+    assert "is this 'room [/3]'? there is X-ray picture beside its image area" in told.stdout
     assert "on 0 frames" in told.stdout
 
 

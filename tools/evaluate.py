@@ -78,6 +78,7 @@ class Seen:
 
 def see(name: str, weights: Path, stored: NDArray[np.uint8]) -> Seen:
     """Runs a trained network on (N, 3, SIDE, SIDE) uint8."""
+    torch.backends.cudnn.allow_tf32 = False  # a GPU's figures are those of a CPU
     device = default_device()
     network = NETWORKS[name]().to(device)
     cost = giga_macs(network)

@@ -25,6 +25,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
+from orapp.errors import OrappError
 from orapp.pfnet.export import standardise
 from tools.comparators import NETWORKS, default_device, device_of, forward
 from tools.curves import draw_curves
@@ -182,6 +183,8 @@ def train(given: argparse.Namespace) -> None:
     held_out = read_all(validation, given.size)
     trainees = [Trainee(given, name) for name in given.network]
     before = trainees[0].seen
+    if any(one.seen != before for one in trainees):
+        raise OrappError("the networks have not seen the same pictures", "resume them one by one")
     loader = DataLoader(
         Stream(stored, training, given.size, given.seed + before),
         batch_size=given.batch,
@@ -223,7 +226,9 @@ def _start(
 ) -> int:
     """Goes on from a checkpoint or from other weights; returns how many pictures were seen."""
     state = out / "state.safetensors"
-    if given.resume and state.exists():
+    if given.resume:
+        if not state.exists():
+            raise OrappError(f"'{out}' holds no training to go on with", "leave out --resume")
         network.load_state_dict(load_file(out / "weights.safetensors"))
         stored = load_file(state)
         for k, parameter in enumerate(network.parameters()):
@@ -290,7 +295,13 @@ def main() -> None:
         "--workers", type=int, default=1, help="processes that augment (%(default)s)"
     )
     arguments.add_argument("--resume", action="store_true")
-    train(arguments.parse_args())
+    given = arguments.parse_args()
+    if given.weights is not None and len(given.network) > 1:
+        arguments.error("--weights is for one network")
+    try:
+        train(given)
+    except OrappError as error:
+        arguments.exit(2, f"{error}\n")
 
 
 if __name__ == "__main__":

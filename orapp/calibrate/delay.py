@@ -51,12 +51,11 @@ def read_codes(finder: Finder, frames: Sequence[Frame]) -> Codes:
     Looking for a code takes some ms, reading on where it was a fraction of one: if the newest
     frame shows none, the others aren't looked at.
     """
-    if not frames:
-        return Codes(())
-    newest = frames[-1].captured_ns, finder.read(frames[-1].sent)
-    if newest[1] is None:
-        return Codes((newest,))
-    return Codes((*((f.captured_ns, finder.read(f.sent)) for f in frames[:-1]), newest))
+    newest = finder.read(frames[-1].sent) if frames else None
+    if newest is None:
+        return Codes(tuple((f.captured_ns, None) for f in frames))
+    before = [(f.captured_ns, finder.read(f.sent)) for f in frames[:-1]]
+    return Codes((*before, (frames[-1].captured_ns, newest)))
 
 
 class DelayMeter:

@@ -114,6 +114,12 @@ class Draft:
                 self.changes.pop(name, None)
         self._reshaped(before)
 
+    def is_of_another_size(self, findings: Findings) -> bool:
+        """Whether these are of a video of another size than what has been measured."""
+        old = self.measured
+        size = findings.width, findings.height
+        return old is not None and size != (old.width, old.height)
+
     def change(self, **fields: Any) -> None:
         """A person says otherwise; raises OrappError if that can't be."""
         if self.measured is None:

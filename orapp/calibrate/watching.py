@@ -31,7 +31,7 @@ from orapp.verify import open_verified
 
 KEPT = 8
 """Newest exposures that a plate, ruler or ball is measured in."""
-CODED = 240
+CODED = 60
 """Newest frames that wait to be looked at for codes."""
 Answer = Findings | PlateFit | Spacing | Segmentation | Codes | OrappError
 
@@ -56,6 +56,7 @@ class Watching:
         self._watch, self._began_ns, self._seconds = Watch(), 0, 0.0
         self._exposures: deque[Gray] = deque(maxlen=KEPT)
         self._coded: deque[Frame] | None = None
+        self._finder, self._paused = Finder(), False
         self._grabber = FrameGrabber(source, [self.frames.put, self._see], EventLog())
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="orapp-calibrate")
         self._asked: dict[str, Future[Answer]] = {}
@@ -116,7 +117,7 @@ class Watching:
         """Forgets what was seen, and watches from now on."""
         with self._lock:
             self._watch, self._began_ns, self._seconds = Watch(), 0, 0.0
-            self.complaint = ""
+            self.complaint, self._paused = "", False
 
     def _see(self, frame: Frame) -> None:
         """The grabber's: one more frame."""
@@ -125,6 +126,7 @@ class Watching:
             self._seconds = (frame.captured_ns - self._began_ns) / 1e9
             if self._coded is not None:
                 self._coded.append(frame)
+            if self._coded is not None or self._paused:
                 return
             if not frame.repeat and frame.signal is Signal.XRAY_ON:
                 self._exposures.append(frame.sent)
@@ -181,12 +183,13 @@ class Watching:
         return [p for p in pictures if p.shape == (findings.height, findings.width)]
 
     def look_for_codes(self, on: bool) -> None:
-        """Frames are kept for `ask_codes` and not measured as X-ray video, or again so."""
+        """Frames are kept for `ask_codes`; nothing is measured as X-ray video until `restart`.
+
+        After it, too: the grabber still sees the screen then.
+        """
         with self._lock:
             self._coded = deque(maxlen=CODED) if on else None
-            self._finder = Finder()
-        if not on:
-            self.restart()
+            self._finder, self._paused = Finder(), True
 
     def ask_codes(self) -> None:
         """Wants to know what the frames show that came since the last time; `codes`."""

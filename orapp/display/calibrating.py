@@ -187,14 +187,15 @@ class CalibrationWindow(QWidget):
 
     def _show_code(self, on: bool) -> None:
         self.watching.look_for_codes(on)
+        self.raw.frame = None  # the grabber must see one code, not its own picture of it beside
+        if not on:
+            self._say(say("Connect the C-arm's video again, then press 'Measure again'."), "care")
         self.sheet.beside.setCurrentWidget(self.delay.panel if on else self.sheet.after)
         self.show_draft()
 
     def _delay_measured(self, delay: GrabberDelay) -> None:
         self.draft.delay = delay
         self.saved = False
-        text = say("Measured. Connect the C-arm's video again, then press 'Measure again'.")
-        self._say(text, "good")
         self._show_page()
 
     def _measure_plate(self) -> None:
@@ -237,7 +238,7 @@ class CalibrationWindow(QWidget):
 
     def _tick(self) -> None:
         frame = self.watching.frames.take()
-        if frame is not None:
+        if frame is not None and not self.delay.busy:
             self.raw.frame = frame
             self.raw.update()
             self._show_after(frame)
@@ -266,6 +267,9 @@ class CalibrationWindow(QWidget):
             self._show_page()
             return
         if isinstance(answer, Findings):
+            if not self._wanted and self.draft.is_of_another_size(answer):
+                self._say(say("The video has another size: 'Measure again' takes it over."), "care")
+                return
             wanted = next((s.fields for s in STEPS if s.name == self._wanted), None)
             self.draft.take(answer, wanted if self._wanted not in ("", "video") else None)
             self.saved, self._wanted = False, ""

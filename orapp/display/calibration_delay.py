@@ -43,7 +43,7 @@ class CodePanel(QWidget):
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002, N802
-        """Qt's call: whole pixels to a cell, in the middle."""
+        """Qt's call: in the middle, with white around."""
         cells = panel(self._code)
         height, width = cells.shape
         image = QImage(cells.data, width, height, width, QImage.Format.Format_Grayscale8)

@@ -500,10 +500,6 @@
       <translation>PLATTE FAST VOLL: noch {left} GB</translation>
     </message>
     <message>
-      <source>Measured. Connect the C-arm's video again, then press 'Measure again'.</source>
-      <translation>Gemessen. Das Bild des C-Bogens wieder anschließen, dann „Neu messen“ drücken.</translation>
-    </message>
-    <message>
       <source>Saved: {path}. From now on: orapp live --profile {path}</source>
       <translation>Gespeichert: {path}. Von nun an: orapp live --profile {path}</translation>
     </message>
@@ -540,6 +536,10 @@
       <translation>Zuerst Pedal treten: Noch ist nichts gemessen.</translation>
     </message>
     <message>
+      <source>Connect the C-arm's video again, then press 'Measure again'.</source>
+      <translation>Das Bild des C-Bogens wieder anschließen, dann „Neu messen“ drücken.</translation>
+    </message>
+    <message>
       <source>Nothing is saved yet. Close once more to leave it so.</source>
       <translation>Noch ist nichts gespeichert. Noch einmal schließen, um es dabei zu belassen.</translation>
     </message>
@@ -550,6 +550,10 @@
     <message>
       <source>The video as it comes: {signal}</source>
       <translation>Das Video, wie es kommt: {signal}</translation>
+    </message>
+    <message>
+      <source>The video has another size: 'Measure again' takes it over.</source>
+      <translation>Das Video hat eine andere Größe: „Neu messen“ übernimmt es.</translation>
     </message>
     <message>
       <source>How it was found: {why}</source>
