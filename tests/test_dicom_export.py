@@ -13,6 +13,7 @@ import pytest
 from orapp.dicom.runs import Run
 from orapp.dicom.seg import filled
 from orapp.orientation import Orientation
+from orapp.qa.cases import find_cases
 from orapp.session import SessionReader
 from orapp.settings import Measures, SiteProfile
 from orapp.sources import EndOfSource
@@ -290,3 +291,14 @@ def test_a_calibrated_run_says_its_spacing_and_by_what(tmp_path, source, choices
     assert made.get("PixelSpacing") == (None if label is None else [0.213, 0.213])
     assert made.get("PixelSpacingCalibrationType", "") == (label or "")
     assert ("SD 0.003 mm" in made.get("PixelSpacingCalibrationDescription", "")) is bool(label)
+
+
+def test_qa_takes_an_exported_folder_for_its_run_alone(tmp_path):
+    session = write_session(tmp_path / "session", pictures(3), outlined=(0, 2))
+    to_dicom(session, tmp_path / "dicom")
+    files = sorted(path.name for path in (tmp_path / "dicom").iterdir())
+    assert len(files) == 3, "a run, its outlines, its measures"
+    (case,) = find_cases([tmp_path / "dicom"])
+    assert case.name.startswith("run")
+    (named,) = find_cases([next((tmp_path / "dicom").glob("outlines*"))])
+    assert "outlines" in named.name  # it was asked for, and will be told to hold no run

@@ -14,6 +14,8 @@ VIDEOS = frozenset({".mkv", ".mp4", ".avi", ".mov", ".m4v", ".webm", ".mpg", ".m
 DICOMS = frozenset({".dcm", ".dicom", ".ima"})
 PREAMBLE = 128
 MARK = b"DICM"
+NO_PICTURES = ("1.2.840.10008.5.1.4.1.1.66.", "1.2.840.10008.5.1.4.1.1.88.")
+"""SOP classes of segmentations and reports, such as `orapp export` puts beside a run."""
 SESSION = "session.json"
 REMAINS = ("events.jsonl", "frames-0000.mkv")
 RESULTS = "qa.json"
@@ -61,8 +63,9 @@ def find_cases(paths: Sequence[Path]) -> list[Case]:
     """All runs under the paths, in the order of their names; numbered from 1.
 
     A folder with a session.json is a session; one with nothing but single DICOM frames is one run.
-    Files of other kinds are left out, but one that is named itself is always taken. A folder below
-    that can't be read is a run that fails: nobody knows what it holds.
+    Files of other kinds are left out, DICOM segmentations and reports too, but one that is named
+    itself is always taken. A folder below that can't be read is a run that fails: nobody knows
+    what it holds.
 
     Raises:
         OrappError: a path does not exist, can't be read, or holds no run.
@@ -115,6 +118,7 @@ def _unreadable(error: OSError) -> OrappError:
 
 
 def _runs_of_files(files: list[Path], folder: Path) -> Iterator[tuple[Path, str]]:
+    files = [f for f in files if _kind(f) != "dicom" or not _is_no_picture(f)]
     kinds = [_kind(file) for file in files]
     if len(files) > 1 and set(kinds) == {"dicom"} and all(_is_single_frame(f) for f in files):
         yield folder, "dicom"
@@ -141,6 +145,16 @@ def _has_mark(path: Path) -> bool:
     except PermissionError:
         return True  # nobody knows: it becomes a run that fails
     except OSError:
+        return False
+
+
+def _is_no_picture(path: Path) -> bool:
+    """Whether it is a segmentation or a report; False for what can't be read."""
+    from pydicom.filereader import read_file_meta_info
+
+    try:
+        return str(read_file_meta_info(path).MediaStorageSOPClassUID).startswith(NO_PICTURES)
+    except Exception:  # pydicom raises what it likes
         return False
 
 
