@@ -96,7 +96,7 @@ class Draft:
             fields: only these; None is all. A video of another size is always taken as a whole.
         """
         old = self.measured
-        if old is None or (old.width, old.height) != (findings.width, findings.height):
+        if old is None or self.is_of_another_size(findings):
             if old is not None:
                 self.changes.clear()
                 self._forget_geometry()

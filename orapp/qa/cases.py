@@ -118,12 +118,13 @@ def _unreadable(error: OSError) -> OrappError:
 
 
 def _runs_of_files(files: list[Path], folder: Path) -> Iterator[tuple[Path, str]]:
-    files = [f for f in files if _kind(f) != "dicom" or not _is_no_picture(f)]
-    kinds = [_kind(file) for file in files]
+    found = [(file, _kind(file)) for file in files]
+    found = [(f, kind) for f, kind in found if kind != "dicom" or not _is_no_picture(f)]
+    files, kinds = [f for f, _ in found], [kind for _, kind in found]
     if len(files) > 1 and set(kinds) == {"dicom"} and all(_is_single_frame(f) for f in files):
         yield folder, "dicom"
         return
-    yield from ((f, kind) for f, kind in zip(files, kinds, strict=True) if kind)
+    yield from ((f, kind) for f, kind in found if kind)
 
 
 def _kind(path: Path) -> str:
