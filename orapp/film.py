@@ -1,5 +1,6 @@
 """One film of a session: FFV1 in Matroska, whole after every frame, readable up to a cut."""
 
+import hashlib
 import io
 import os
 import stat
@@ -59,8 +60,8 @@ class FilmWriter:
             self._container.start_encoding()
         except (av.FFmpegError, OSError):
             raise unfit from None
-        self._file = AppendedFile(path)
-        self._file.append(head.getvalue())
+        self._file, self._sha = AppendedFile(path), hashlib.sha256()
+        self._append(head.getvalue())
 
     def add(self, pixels: Gray, time_ms: int) -> None:
         """Adds a frame, (H, W) uint8, at its time from the film's start in ms."""
@@ -68,7 +69,16 @@ class FilmWriter:
         frame.pts = self.frames
         self.frames += 1
         (packet,) = self._stream.encode(frame)
-        self._file.append(_cluster(bytes(packet), time_ms))
+        self._append(_cluster(bytes(packet), time_ms))
+
+    def _append(self, piece: bytes) -> None:
+        self._file.append(piece)
+        self._sha.update(piece)
+
+    @property
+    def sha256(self) -> str:
+        """Of the file so far, 64 hex digits."""
+        return self._sha.hexdigest()
 
     def sync(self) -> None:
         """Has what was added on the disk; any thread may call it."""

@@ -25,10 +25,17 @@ class Segmenter:
         engine: open.
         text: boxes (x, y, width, height) of burned-in text in the frames; the engine sees them
             painted over.
+        shrunk_from: size (H, W) of the frames where only what `shrink` made of them for this
+            engine is at hand, and is given in their place; None if they are given themselves.
     """
 
-    def __init__(self, engine: Engine, text: Sequence[Box] = ()) -> None:
-        self._engine, self._text = engine, tuple(text)
+    def __init__(
+        self,
+        engine: Engine,
+        text: Sequence[Box] = (),
+        shrunk_from: tuple[int, int] | None = None,
+    ) -> None:
+        self._engine, self._text, self._shrunk_from = engine, tuple(text), shrunk_from
 
     def segment(self, frame: Frame) -> Segmentation:
         """Segments one frame: shrink, cover text, infer, outline.
@@ -38,7 +45,7 @@ class Segmenter:
         """
         started_ns = time.monotonic_ns()
         identity = self._engine.identity
-        height, width = frame.pixels.shape
+        height, width = self._shrunk_from or frame.pixels.shape
         small = shrink(frame.pixels, identity.input_size)
         small = text_cover(self._text, (height, width), identity.input_size).cover(small)
         inferring_ns = time.monotonic_ns()

@@ -13,11 +13,12 @@ from typing import Any, Self
 import numpy as np
 
 from orapp.chain import ChainReader, Line
-from orapp.film import film_times
+from orapp.film import film_times, read_film
 from orapp.frames import Frame, Gray, Segmentation
 from orapp.picture import Picture
 from orapp.session_lines import (
     EndLine,
+    FilmLine,
     FrameRow,
     GapLine,
     LineCheck,
@@ -25,6 +26,7 @@ from orapp.session_lines import (
     film_name,
     matched,
     read_head,
+    sha_of,
     timed,
 )
 from orapp.session_verdict import Contents, Verdict, judge, may_be_cut
@@ -94,6 +96,8 @@ class SessionReader:
                 found.frames.append(FrameRow.of(line))
             elif kind == "gap":
                 found.gaps.append(GapLine.model_validate(line))
+            elif kind == "film":
+                found.films[line["segment"]] = FilmLine.model_validate(line)
             elif kind == "event":
                 events = found.event_kinds
                 events[line["event_kind"]] = events.get(line["event_kind"], 0) + 1
@@ -123,6 +127,11 @@ class SessionReader:
     def gaps(self) -> list[tuple[int, int, str]]:
         """Frames that were not recorded: first and last index, why."""
         return [(gap.first, gap.last, gap.why) for gap in self._contents.gaps]
+
+    @property
+    def films(self) -> dict[int, FilmLine]:
+        """The films that were closed whole, by their segment."""
+        return dict(self._contents.films)
 
     @property
     def kinds(self) -> dict[str, int]:
@@ -180,12 +189,24 @@ class SessionReader:
             first: number of the row in `rows` to begin with; what lies before is not decoded.
         """
         for line, pixels in self._pictures(first):
-            if pixels is None:
-                continue
-            if self.site is None:
-                yield line.frame(pixels)
-            elif self.site.fits(pixels.shape):
-                yield line.frame(self.site.apply(pixels), pixels)
+            if (frame := self._seen(line, pixels)) is not None:
+                yield frame
+
+    def frame_at(self, row: FrameRow, time_ms: int) -> Frame | None:
+        """The frame of a row, whose picture lies at a time of its film; None if it is not whole."""
+        found_ms, pixels = next(
+            read_film(self._folder / film_name(row.segment), time_ms), (-1, None)
+        )
+        whole = found_ms == time_ms and pixels is not None and sha_of(pixels) == row.sha
+        return self._seen(row, pixels) if whole else None
+
+    def _seen(self, row: FrameRow, pixels: Gray | None) -> Frame | None:
+        """A row's frame as it was seen."""
+        if pixels is None:
+            return None
+        if self.site is None:
+            return row.frame(pixels)
+        return row.frame(self.site.apply(pixels), pixels) if self.site.fits(pixels.shape) else None
 
     def _pictures(self, first: int = 0) -> Iterator[tuple[FrameRow, Gray | None]]:
         """Every frame's line with its picture; None if that is missing or not the one recorded."""

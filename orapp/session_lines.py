@@ -21,6 +21,8 @@ from orapp.picture import Picture
 FORMAT = 1
 LARGEST_HEAD = 1_000_000
 MOST_FILMS = 10_000
+SMALL = (256, 256)
+"""Height and width of a session's small pictures: what the model that ships takes in."""
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Stamp = Annotated[int, Field(ge=-(2**62), le=2**62)]
 Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e12, le=1e12)]
@@ -29,6 +31,7 @@ Text = Annotated[str, Field(max_length=10_000)]
 Name = Annotated[str, Field(max_length=100)]
 Place = Annotated[float, Field(allow_inf_nan=False, ge=-1e5, le=1e5)]
 Point = Annotated[tuple[Place, Place], Field(strict=False)]
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Points = Annotated[list[Point], Field(min_length=3, max_length=30_000)]
 
 
@@ -152,6 +155,14 @@ class EngineLine(_Strict):
     engine: dict[str, Any]
 
 
+class FilmLine(_Strict):
+    """A film is full: SHA-256 of its file, and of that with the same pictures shrunk to `SMALL`."""
+
+    segment: Annotated[int, Field(ge=0, lt=MOST_FILMS)]
+    sha256: Digest
+    small_sha256: Digest
+
+
 class EndLine(_Strict):
     """The session was closed: with so many frames, and why; `complete` if that was all there was.
 
@@ -205,6 +216,7 @@ LINES: dict[str, TypeAdapter[Any]] = {
     "event": TypeAdapter(EventLine),
     "presented": TypeAdapter(PresentedLine),
     "engine": TypeAdapter(EngineLine),
+    "film": TypeAdapter(FilmLine),
     "end": TypeAdapter(EndLine),
 }
 _ANY, _HEAD = TypeAdapter(_Any), TypeAdapter(_Head)
@@ -340,6 +352,11 @@ def _no_session(folder: Path, why: str) -> OrappError:
 def film_name(segment: int) -> str:
     """The file of a film in the session's folder."""
     return f"frames-{segment:04d}.mkv"
+
+
+def small_name(segment: int) -> str:
+    """The file of its small pictures, which lie at the same times."""
+    return f"small-{segment:04d}.mkv"
 
 
 def sha_of(pixels: Gray) -> str:

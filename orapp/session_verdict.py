@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise, takewhile
 from typing import Any
 
-from orapp.session_lines import EndLine, FrameRow, GapLine
+from orapp.session_lines import EndLine, FilmLine, FrameRow, GapLine
 
 MAY_BE_CUT_NS = 1_500_000_000
 """A cut may cost the pictures of so long before it; more than that missing is damage."""
@@ -37,6 +37,7 @@ class Contents:
 
     frames: list[FrameRow] = field(default_factory=list)
     gaps: list[GapLine] = field(default_factory=list)
+    films: dict[int, FilmLine] = field(default_factory=dict)
     end: EndLine | None = None
     engine: dict[str, Any] | None = None
     kinds: dict[str, int] = field(default_factory=dict)

@@ -1,7 +1,8 @@
 """A session on its way to the disk: whole at every moment.
 
-A folder with `session.json` (the head), `frames-0000.mkv` and on (FFV1, lossless), and
-`events.jsonl` (one hash-chained line for everything that happened).
+A folder with `session.json` (the head), `frames-0000.mkv` and on (FFV1, lossless), beside each the
+same pictures small (`small-0000.mkv`), and `events.jsonl` (one hash-chained line for everything
+that happened).
 """
 
 import json
@@ -19,11 +20,11 @@ import numpy as np
 
 from orapp.chain import ChainWriter, Line
 from orapp.errors import OrappError
-from orapp.film import FilmWriter, sync_folder
+from orapp.film import sync_folder
 from orapp.frames import Event, Frame, Gray, Segmentation
+from orapp.session_films import Films
 from orapp.session_lines import (
     check_head,
-    film_name,
     next_ms,
     segmentation_fields,
     session_head,
@@ -75,8 +76,8 @@ class SessionWriter:
         check_head(head)
         self._folder = folder
         self._lock = threading.Lock()
-        self._film: FilmWriter | None = None
-        self._old_film: FilmWriter | None = None  # full, and perhaps not flushed: `sync` does it
+        self._film: Films | None = None
+        self._old_film: Films | None = None  # full, and perhaps not flushed: `sync` does it
         self._new_film = False
         self._films = self._frames = 0
         self._film_began_ns = self._last_ms = 0
@@ -118,7 +119,7 @@ class SessionWriter:
         film = self._film_for(frame)
         if film.frames == 0 or not np.array_equal(frame.sent, self._last_pixels):
             self._last_ms = next_ms(self._last_ms, frame.captured_ns - self._film_began_ns)
-            film.add(frame.sent, self._last_ms)
+            film.add(frame, self._last_ms)
             self._last_pixels, self._sha = frame.sent, sha_of(frame.sent)
         fields = {
             "index": frame.index,
@@ -133,19 +134,25 @@ class SessionWriter:
         self._lines.add("frame", frame.captured_ns, fields)
         self._frames += 1
 
-    def _film_for(self, frame: Frame) -> FilmWriter:
+    def _film_for(self, frame: Frame) -> Films:
         film = self._film
         long = frame.captured_ns - self._film_began_ns >= FILM_S * 1_000_000_000
         if film is not None and film.size == frame.sent.shape and not long:
             return film
         self._end_old_film()
+        self._tell_of_film()
         height, width = frame.sent.shape
-        new = FilmWriter(self._folder / film_name(self._films), (height, width))
+        new = Films(self._folder, self._films, (height, width))
         with self._lock:
             self._old_film, self._film, self._new_film = film, new, True
         self._films += 1
         self._film_began_ns, self._last_ms = frame.captured_ns, -1
         return new
+
+    def _tell_of_film(self) -> None:
+        """Says what the film holds that ends here, if there is one."""
+        if self._film is not None:
+            self._lines.add("film", time.monotonic_ns(), self._film.line())
 
     def segmentation(self, segmentation: Segmentation) -> None:
         """Appends what the engine saw; the outlines to 0.01 px, without the probability map."""
@@ -202,6 +209,7 @@ class SessionWriter:
         """
         said = {"frames": self._frames, "why": why, "complete": complete}
         try:
+            _told(self._tell_of_film)
             self.line("end", time.monotonic_ns(), said)
             self.sync()
         finally:

@@ -16,6 +16,9 @@ STRIP = 64
 """Rows that are undistorted at a time: fewer follow a round field closer, more cost fewer calls."""
 BESIDE, BESIDE_PX = 1.005, 2
 """So much further out than a round field was found to end, the picture ends."""
+RIM_PX = 2
+"""So much of a round field's rim is made black, too: where it was found a little too large, what
+lies around it, turned white by the polarity, would be a bright ring."""
 _TURNS = {
     90: cv2.ROTATE_90_CLOCKWISE,
     180: cv2.ROTATE_180,
@@ -27,8 +30,9 @@ class SiteMap:
     """From the raw frames of one device to calibrated pictures, and back for points.
 
     Without distortion every pixel is one raw pixel; with it, a mean of its neighbours, and what
-    lies outside the raw frame is black, whatever the polarity. So is, with distortion, what lies
-    outside a round field and is no text, a fifth of the pixels.
+    lies outside the raw frame is black, whatever the polarity. So is what lies outside a round
+    field and is no text, a fifth of the pixels, with distortion, and where the polarity is turned:
+    it would be white otherwise.
 
     Args:
         picture: what the profile says.
@@ -53,18 +57,17 @@ class SiteMap:
         """
         area, bend = self.picture.area, self.picture.distortion
         right, down = np.arange(float(area.width)), np.arange(float(area.height))
-        assert bend is not None
-        x, y = bend.grid(right, down)
+        x, y = np.meshgrid(right, down) if bend is None else bend.grid(right, down)
         return (x + area.x).astype(np.float32), (y + area.y).astype(np.float32)
 
     @cached_property
     def _field(self) -> Gray | None:
         """(H, W) of the area: 0 outside a round field, but for text, else 255; None without one."""
-        circle = self.picture.circle
-        if circle is None or self.picture.distortion is None:
+        circle, bent = self.picture.circle, self.picture.distortion is not None
+        if circle is None or not (bent or self.picture.inverted):
             return None
         x, y = self._maps
-        inside = circle.radius * BESIDE + BESIDE_PX - np.hypot(x - circle.x, y - circle.y)
+        inside = circle.radius - RIM_PX - np.hypot(x - circle.x, y - circle.y)
         field = np.asarray(np.clip(inside * 255, 0, 255), np.uint8)
         for left, top, right, low in self._text:  # a clock tells a held picture from a frozen one
             field[top:low, left:right] = 255

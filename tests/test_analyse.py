@@ -41,6 +41,13 @@ def test_all_of_a_set_up_is_found(seed):
     assert {"area", "circle", "range", "polarity", "rate", "text", "marker"} <= set(row.right)
 
 
+def test_an_arc_between_blades_is_no_round_field():
+    """Where the rim of a circle was seen by chance, with its middle outside the picture."""
+    row = trial(960045, 5.0)
+    assert "area" in row.right
+    assert not row.wrong
+
+
 @pytest.fixture(scope="module")
 def states() -> tuple[DeviceSetup, Findings]:
     """Four seconds of X-ray, one of last image hold, four more, one without a cable."""

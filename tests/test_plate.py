@@ -4,8 +4,13 @@ import cv2
 import numpy as np
 import pytest
 
+from orapp.calibrate.geometry import measured_plate
 from orapp.calibrate.plate import NoPlate, PlateFit, find_plate, fit_plate
+from orapp.calibrate.proposal import picture_of
+from orapp.picture import Distortion
+from orapp.site import SiteMap
 from orapp.sources.simulated import SimulatedRun, parse_options
+from tools.calibration_dice import truth_of
 from tools.distorted import Intensifier, field_grid, left_over, undistorted
 
 SIZE = 512
@@ -54,6 +59,33 @@ def test_the_picture_is_left_as_it_is_in_its_middle(one):
     slope = np.array([moved[0] - moved[1], moved[2] - moved[3]]).T / 10
     assert np.linalg.det(slope) == pytest.approx(1, abs=5e-3)
     assert slope[1, 0] - slope[0, 1] == pytest.approx(0, abs=5e-3)
+
+
+@pytest.mark.parametrize("seed", [46, 52])
+def test_undistorted_the_round_field_fills_the_picture_as_it_did_before(seed):
+    run = SimulatedRun(parse_options(f"simulated:?scene=plate&seed=3&setup={seed}"))
+    device = run.device
+    found = truth_of(device)
+    fit = measured_plate(device.spoil(run.picture(0)).astype(np.float32), found)
+    site = SiteMap(picture_of(found, fit))
+    circle, angle = device.circle, np.linspace(0, 2 * np.pi, 360)
+    around = np.stack([np.cos(angle), np.sin(angle)], axis=1) * circle.radius
+    ends = site.to_site(around + np.array([circle.x, circle.y]))
+    beyond = np.concatenate([-ends, ends - (np.array(site.size[::-1]) - 1)], axis=1).max(axis=0)
+    assert beyond.max() == pytest.approx(0, abs=0.5)  # nothing is cut off
+    assert beyond.min() > -0.02 * max(site.size)  # and little is left over
+    assert fit.size > 1.02
+
+
+def test_enlarging_moves_nothing_but_away_from_the_middle(one):
+    fit = one[1].enlarged(1.2)
+    there = one[1].undistorted
+    bend = Distortion.model_validate(one[1].distortion())
+    larger = Distortion.model_validate(fit.distortion())
+    np.testing.assert_allclose(fit.undistorted - fit.centre, 1.2 * (there - fit.centre))
+    np.testing.assert_allclose(larger.bent(fit.undistorted), bend.bent(there))
+    assert fit.pitch_px == pytest.approx(1.2 * one[1].pitch_px)
+    assert "120% as large" in fit.text
 
 
 def test_a_flat_panel_needs_no_correction():

@@ -59,8 +59,8 @@ def test_everything_else_comes_back_too(whole):
         assert reader.rate_hz == RATE_HZ
         assert reader.gaps == [(12, 14, "the disk is too slow")]
         assert [line["n"] for line in reader.events] == list(range(len(reader.events)))
-        kinds = {"frame": 12, "segmentation": 4, "presented": 4, "event": 2, "gap": 1, "end": 1}
-        assert reader.kinds == kinds
+        kinds = {"frame": 12, "segmentation": 4, "presented": 4, "event": 2, "gap": 1}
+        assert reader.kinds == kinds | {"film": 1, "end": 1}
         assert reader.event_kinds == {"signal": 1, "marker": 1}
         seen = reader.segmentations()
     assert list(seen) == [0, 3, 6, 9]
@@ -106,7 +106,7 @@ def test_a_minute_or_another_size_begins_a_new_film(tmp_path):
         writer.frame(frame)
     writer.close("done")
     films = sorted(path.name for path in (tmp_path / "s").glob("*.mkv"))
-    assert films == [f"frames-{number:04d}.mkv" for number in range(6)]
+    assert films == [f"{kind}-{n:04d}.mkv" for kind in ("frames", "small") for n in range(6)]
     assert all_same(read(tmp_path / "s"), recorded)
     assert verdict(tmp_path / "s").whole
 
@@ -200,11 +200,11 @@ FORGERIES = {
         "line 5 is not the one that was written",
     ),
     "two lines swapped": (
-        lambda text: "".join(text.splitlines(True)[i] for i in (0, 1, 3, 2, *range(4, 24))),
+        lambda text: "".join(text.splitlines(True)[i] for i in (0, 1, 3, 2, *range(4, 25))),
         "line 2 is not the one that was written",
     ),
     "a line twice": (
-        lambda text: "".join(text.splitlines(True)[i] for i in (0, 1, 1, *range(2, 24))),
+        lambda text: "".join(text.splitlines(True)[i] for i in (0, 1, 1, *range(2, 25))),
         "line 2 is not the one that was written",
     ),
     "no JSON": (lambda text: text.replace('{"n":4', '("n":4'), "line 4 can't be read"),
@@ -214,7 +214,7 @@ FORGERIES = {
     "long": (lambda text: "[" + "1," * 600_000 + "\n" + text, "line 0 can't be read"),
     "no last line but one": (
         lambda text: "".join(text.splitlines(True)[:-2] + text.splitlines(True)[-1:]),
-        "line 22 is not the one that was written",
+        "line 23 is not the one that was written",
     ),
 }
 
@@ -223,7 +223,7 @@ FORGERIES = {
 def test_a_changed_chain_is_noticed_and_nothing_after_it_counts(copy, name):
     forge, sentence = FORGERIES[name]
     events = copy / "events.jsonl"
-    assert len(events.read_text().splitlines()) == 24
+    assert len(events.read_text().splitlines()) == 25
     events.write_text(forge(events.read_text()))
     told = verdict(copy)
     assert told.problems[0] == f"the chain does not hold: {sentence}"

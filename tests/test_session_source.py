@@ -130,7 +130,7 @@ def test_hours_of_films_keep_few_files_open(tmp_path):
         links = [str(fd.readlink()) for fd in Path("/proc/self/fd").iterdir() if fd.is_symlink()]
         most = max(most, sum(link.startswith(str(tmp_path)) for link in links))
     writer.close("done")
-    assert most <= 3
+    assert most <= 5  # lines, a full film, a new one, and both small
     assert all_same(read(tmp_path / "s"), frames(12, step_ns=600_000_000_000))
 
 

@@ -82,8 +82,18 @@ def test_around_a_round_field_it_is_black_and_inside_it_nothing_changes():
     down, right = np.mgrid[: seen.shape[0], : seen.shape[1]]
     points = np.stack([right.ravel(), down.ravel()], axis=1)
     away = np.hypot(*(round_.to_raw(points) - (190, 150)).T).reshape(seen.shape)
-    np.testing.assert_array_equal(seen[away <= 91], all_of_it[away <= 91])
-    assert not seen[away > 95].any()
+    np.testing.assert_array_equal(seen[away <= 87], all_of_it[away <= 87])
+    assert not seen[away > 89].any()
+
+
+@pytest.mark.parametrize("bend", [None, PINCUSHION])
+def test_around_a_round_field_no_ring_and_no_corner_is_white_by_the_polarity(bend):
+    raw = np.full(RAW, 20, np.uint8)  # the device blanks what lies around the field
+    cv2.circle(raw, (190, 150), 89, 120, -1)
+    site = SiteMap(picture(distortion=bend, circle=Circle(x=190, y=150, radius=90), inverted=True))
+    seen = site.apply(raw)
+    assert seen.max() == 135
+    assert not np.concatenate([seen[0], seen[-1], seen[:, 0], seen[:, -1]]).any()
 
 
 def test_text_beside_a_round_field_stays_so_that_a_held_picture_is_not_called_frozen():

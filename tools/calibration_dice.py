@@ -12,6 +12,7 @@ Where no marker told the orientation, it is set as a person would set it.
 
 import argparse
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from types import SimpleNamespace
@@ -23,7 +24,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from orapp.calibrate.findings import Findings
-from orapp.calibrate.plate import find_plate
+from orapp.calibrate.geometry import measured_plate
+from orapp.calibrate.plate import NoPlate
 from orapp.engines import Engine, EngineSpec, open_engine
 from orapp.frames import Frame, Gray, Segmentation
 from orapp.segment import Segmenter
@@ -77,9 +79,8 @@ def profile_picture(found: Any, device: DeviceSetup) -> Picture:
         rng.standard_normal((device.size, device.size)).astype(np.float32)
     )
     raw = device.spoil(device.collimate(plate))
-    fit = find_plate(raw[y : y + height, x : x + width])
-    if fit is not None and fit.distortion() is not None:
-        fields["distortion"] = fit.distortion()
+    with suppress(NoPlate):
+        fields["distortion"] = measured_plate(raw.astype(np.float32), found).distortion()
     return Picture.model_validate(fields)
 
 

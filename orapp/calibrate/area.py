@@ -20,6 +20,8 @@ MOST_NOISE = 2.5
 """Grey levels: no grabber is worse."""
 ROUND = 0.4
 """So much of a circle's rim must be seen."""
+HELD = 0.97
+"""So much of what changes must lie in a round field."""
 DARK = 80
 """Screens are darker than this around the picture."""
 
@@ -116,7 +118,7 @@ def _find_circle(alive: Mask, variance: Plane, still: float) -> tuple[Circle | N
     if len(points) < 60:
         return None, 0.0
     best, seen = _ransac(points, alive.shape)
-    if best is None or seen < ROUND * _in_view(best, alive.shape):
+    if best is None or seen < ROUND * _in_view(best, alive.shape) or not _holds(best, alive):
         return None, seen
     return _edge(best, variance, still), seen
 
@@ -172,6 +174,16 @@ def _in_view(circle: Circle, shape: tuple[int, int]) -> float:
     turn = np.linspace(0, 2 * np.pi, 180, endpoint=False)
     x, y = circle.x + circle.radius * np.cos(turn), circle.y + circle.radius * np.sin(turn)
     return float(((x > 1) & (y > 1) & (x < shape[1] - 2) & (y < shape[0] - 2)).mean())
+
+
+def _holds(circle: Circle, alive: Mask) -> bool:
+    """Whether it has its middle in the frame, and nearly all that changes in it."""
+    height, width = alive.shape
+    if not (0 <= circle.x < width and 0 <= circle.y < height):
+        return False
+    y, x = np.ogrid[:height, :width]
+    inside = (x - circle.x) ** 2 + (y - circle.y) ** 2 <= (circle.radius + 4) ** 2
+    return bool((alive & inside).sum() >= HELD * alive.sum())
 
 
 def _edge(circle: Circle, variance: Plane, still: float) -> Circle:

@@ -1,6 +1,6 @@
 """A plate with beads or a grid on the detector: the distortion of the picture, and its residual."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -34,7 +34,7 @@ class PlateFit:
         points: (N, 2) pixels, the nodes that were found (beads, or crossings of wires).
         nodes: (N, 2) whole numbers, their columns and rows.
         undistorted: (N, 2) pixels, where they are without distortion: a plain lattice, of the
-            same place, size and turn in the picture's middle.
+            same place and turn in the picture's middle, and `size` times as large.
         misses: (N, 2) pixels, found minus expected, each by a fit that did not know this node.
         centre, scale: of the picture, pixels: u, v = (point - centre) / scale.
         degree: of the polynomial; 0 where no distortion is worth correcting.
@@ -46,6 +46,7 @@ class PlateFit:
         tilt_deg: how far the plate leaned; the correction has it taken out.
         turn_deg: by which the plate's columns are turned clockwise; within 45 without marks.
         mirrored: whether the plate is seen from behind; None without marks.
+        size: of the undistorted picture, in its middle, beside the picture as it came.
     """
 
     points: Points
@@ -65,6 +66,25 @@ class PlateFit:
     tilt_deg: float
     turn_deg: float
     mirrored: bool | None
+    size: float = 1.0
+
+    def enlarged(self, times: float) -> "PlateFit":
+        """The same, with an undistorted picture that is so many times as large, from its middle."""
+        middle = np.array(self.centre)
+        orders = [n for n in range(self.degree + 1) for _ in range(n + 1)]
+        x, y = (
+            tuple(c / times**n for c, n in zip(terms, orders, strict=True)) if terms else ()
+            for terms in (self.x, self.y)
+        )
+        return replace(
+            self,
+            undistorted=(self.undistorted - middle) * times + middle,
+            x=x,
+            y=y,
+            pitch_px=self.pitch_px * times,
+            pitch_sd_px=self.pitch_sd_px * times,
+            size=self.size * times,
+        )
 
     @property
     def text(self) -> str:
@@ -78,7 +98,7 @@ class PlateFit:
         return (
             f"distortion of up to {self.plain_px:.1f} px measured at {count} nodes; "
             f"{self.residual_px:.2f} px remain (largest {self.largest_px:.2f}), "
-            f"degree {self.degree}"
+            f"degree {self.degree}; undistorted {self.size:.0%} as large, to fill the picture"
         )
 
     def distortion(self) -> dict[str, Any] | None:

@@ -14,8 +14,8 @@ from orapp.barcode import Finder
 from orapp.calibrate.analyse import Watch
 from orapp.calibrate.delay import Codes, read_codes
 from orapp.calibrate.findings import Findings
-from orapp.calibrate.geometry import crop_of, measured
-from orapp.calibrate.plate import PlateFit, fit_plate
+from orapp.calibrate.geometry import measured, measured_plate
+from orapp.calibrate.plate import PlateFit
 from orapp.calibrate.spacing import Spacing
 from orapp.engines import Engine, EngineSpec
 from orapp.errors import OrappError
@@ -167,7 +167,7 @@ class Watching:
     def ask_plate(self, findings: Findings) -> None:
         """Wants the plate measured that lies in the area now; `plate`."""
         pictures = self._newest(findings)
-        self._ask("plate", lambda: fit_plate(crop_of(_mean(pictures), findings)))
+        self._ask("plate", lambda: measured_plate(_mean(pictures), findings))
 
     def ask_spacing(self, thing: str, size_mm: float, findings: Findings, site: SiteMap) -> None:
         """Wants the spacing by a ruler, ball or cannula that is in view now; `spacing`."""

@@ -4,7 +4,7 @@ import hashlib
 import logging
 import re
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from orapp.machine import describe_machine
 from orapp.outline import mask_of
 from orapp.picture import Picture
 from orapp.qa.ahead import AheadSource
-from orapp.qa.cases import Case, content_of
+from orapp.qa.cases import Case, content_of, digests_of
 from orapp.qa.results import (
     INCOMPLETE,
     OUTLINES,
@@ -39,17 +39,19 @@ from orapp.qa.results import (
     read_summary,
     write_record,
 )
+from orapp.qa.shrunk import NotShrunk, ShrunkSession
 from orapp.recorded import text_of
 from orapp.scene import same_exposure
 from orapp.segment import Segmenter
 from orapp.session import SessionReader
 from orapp.shrink import shrink
-from orapp.sources import SourceFormat, open_source
+from orapp.sources import Source, SourceFormat, open_source
 from orapp.walk import frames_of, walk
 
 log = logging.getLogger("orapp")
 DECIMALS = 2
 """Of outlines on disk; a hundredth of a pixel."""
+Digests = Future[dict[str, str]]
 KIND = re.compile(r"[a-z_]{1,24}")
 ALONE_FRAMES, ALONE_TIMES, ALONE_S = 64, 256, 1.5
 """The engine alone is measured on so many frames, so many times, and no longer than that."""
@@ -77,21 +79,21 @@ def run_case(engine: Engine, case: Case, out: Path, resume: bool) -> Outcome:
     """
     begin = time.monotonic()
     with ThreadPoolExecutor(1, "orapp-content") as beside:
-        content = beside.submit(content_of, case)  # while the frames are segmented
-        frames, error = _attempt(engine, case, out / case.label, content, resume)
-    known = "" if content.exception() else content.result()
+        digests = beside.submit(digests_of, case)  # while the frames are segmented
+        frames, error = _attempt(engine, case, out / case.label, digests, resume)
+    known = "" if digests.exception() else content_of(case, digests.result())
     return Outcome(case, known, error, frames, time.monotonic() - begin if frames else 0.0)
 
 
 def _attempt(
-    engine: Engine, case: Case, folder: Path, content: Future[str], resume: bool
+    engine: Engine, case: Case, folder: Path, digests: Digests, resume: bool
 ) -> tuple[int, str]:
     """How many frames were segmented now, and what went wrong, in one sentence."""
     try:
-        if resume and (folder / SUMMARY).exists() and _is_done(engine, folder, content.result()):
+        if resume and (folder / SUMMARY).exists() and _is_done(engine, case, folder, digests):
             return 0, ""
-        tally, form = _segment(engine, case, folder)
-        _summarise(engine, case, content.result(), tally, form, folder)
+        tally, form = _segment(engine, case, folder, digests)
+        _summarise(engine, case, content_of(case, digests.result()), tally, form, folder)
         return tally.frames, ""
     except OrappError as error:
         with suppress(OSError):
@@ -105,29 +107,55 @@ def _attempt(
         return 0, f"{case.label} met a fault of orapp ({type(error).__name__})"
 
 
-def _is_done(engine: Engine, folder: Path, content: str) -> bool:
+def _is_done(engine: Engine, case: Case, folder: Path, digests: Digests) -> bool:
     with suppress(OrappError):
         summary = read_summary(folder)
+        content = content_of(case, digests.result())
         return summary.content == content and summary.engine == EngineRecord.of(engine.identity)
     return False
 
 
-def _segment(engine: Engine, case: Case, folder: Path) -> tuple["_Tally", SourceFormat]:
+def _segment(
+    engine: Engine, case: Case, folder: Path, digests: Digests
+) -> tuple["_Tally", SourceFormat]:
     """Walks the case and writes its outlines; an older summary goes first."""
     check_writable(folder / OUTLINES)
     (folder / SUMMARY).unlink(missing_ok=True)
-    source, segmenter = _Noting(case.uri), Segmenter(engine, text_of(case.uri))
-    tally = _Tally()
+    text = text_of(case.uri)
+    if case.uri.startswith("session:"):
+        with suppress(NotShrunk):
+            small = ShrunkSession(case.path, engine.identity.input_size)
+            segmenter = Segmenter(engine, text, small.frame_size)
+            return _walk(small, segmenter, _Tally(small.same_exposure), case, folder, digests)
+    whole = open_source(case.uri, as_fast_as_possible=True)
+    return _walk(whole, Segmenter(engine, text), _Tally(_same_exposure), case, folder, digests)
+
+
+def _walk(
+    source: Source,
+    segmenter: Segmenter,
+    tally: "_Tally",
+    case: Case,
+    folder: Path,
+    digests: Digests,
+) -> tuple["_Tally", SourceFormat]:
+    noting = _Noting(source)
 
     def write(part: Path) -> None:
-        with part.open("wb") as file, closing(walk(source, segmenter)) as frames:
+        with part.open("wb") as file, closing(walk(noting, segmenter)) as frames:
             for frame, seen in frames:
                 tally.add(frame, seen, file)
+        if isinstance(source, ShrunkSession):
+            source.check_files(digests.result())
 
     replace_file(folder / OUTLINES, write)
     if tally.frames == 0:
         raise OrappError(f"{case.label} holds no frame", "record it again")
-    return tally, source.form
+    return tally, noting.form
+
+
+def _same_exposure(one: Frame, other: Frame) -> bool:
+    return same_exposure(one.pixels, other.pixels)
 
 
 def _summarise(
@@ -151,9 +179,6 @@ class _Noting(AheadSource):
 
     form = SourceFormat(0, 0, 0.0, "", True)
 
-    def __init__(self, uri: str) -> None:
-        super().__init__(open_source(uri, as_fast_as_possible=True))
-
     def open(self) -> SourceFormat:
         self.form = super().open()
         return self.form
@@ -166,14 +191,19 @@ def machine_here() -> Machine:
 
 
 class _Tally:
-    """Adds up the frames of a case, and writes a line for each."""
+    """Adds up the frames of a case, and writes a line for each.
 
-    def __init__(self) -> None:
+    Args:
+        same: whether two frames show the same exposure.
+    """
+
+    def __init__(self, same: Callable[[Frame, Frame], bool]) -> None:
+        self._same = same
         self.frames = self.outlined = 0
         self.states = {"exposures": 0, "repeats": 0, "view_not_supported": 0}
         self._masks, self._maps, self._lines = (hashlib.sha256() for _ in range(3))
         self._inference, self._whole = Distribution(), Distribution()
-        self._exposure: Gray | None = None
+        self._exposure: Frame | None = None
         self._mask: tuple[bool, Gray] | None = None
         self._appearing = self._both = 0
         self._change, self._worst = 0.0, (-1.0, 0)
@@ -195,9 +225,9 @@ class _Tally:
         self.frames += 1
 
     def _note_states(self, frame: Frame, seen: Segmentation) -> None:
-        repeat = self._exposure is not None and same_exposure(self._exposure, frame.pixels)
+        repeat = self._exposure is not None and self._same(self._exposure, frame)
         if not repeat:
-            self._exposure = frame.pixels
+            self._exposure = frame
         self.states["repeats" if repeat else "exposures"] += 1
         self.states["view_not_supported"] += not seen.view_supported
 

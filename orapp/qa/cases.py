@@ -211,19 +211,21 @@ def _write_mapping(path: Path, cases: list[Case]) -> None:
         rows.writerows((c.number, c.name, c.uri) for c in sorted(cases, key=lambda c: c.number))
 
 
-def content_of(case: Case) -> str:
-    """SHA-256 (64 hex digits) of what is in the case's files, whatever they are called.
+def digests_of(case: Case) -> dict[str, str]:
+    """SHA-256 (64 hex digits) of each of the case's files, by name, in the order of names.
 
     Raises:
         OSError: a file can't be read.
     """
-    files = _files(case.path)
-    if files == [case.path]:
-        return _digest(case.path)
-    whole = hashlib.sha256()
-    for file in files:
-        whole.update(bytes.fromhex(_digest(file)))
-    return whole.hexdigest()
+    return {file.name: _digest(file) for file in _files(case.path)}
+
+
+def content_of(case: Case, digests: dict[str, str]) -> str:
+    """SHA-256 (64 hex digits) of what is in the case's files, whatever they are called."""
+    if not case.path.is_dir():
+        (content,) = digests.values()
+        return content
+    return hashlib.sha256(b"".join(map(bytes.fromhex, digests.values()))).hexdigest()
 
 
 def _files(path: Path) -> list[Path]:

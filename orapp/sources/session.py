@@ -10,6 +10,14 @@ from orapp.sources import EndOfSource, Picture, SourceFormat
 from orapp.sources.pace import Pace
 
 
+def format_of(reader: SessionReader, size: tuple[int, int]) -> SourceFormat:
+    """What a session is whose frames begin with a size (H, W)."""
+    height, width = size
+    rate_hz = reader.rate_hz
+    about = f"recorded session, {width}x{height}, {rate_hz:g} frames/s"
+    return SourceFormat(width, height, rate_hz, about, finite=True, frames=reader.frame_count)
+
+
 class SessionSource:
     """A session as a finite source.
 
@@ -46,11 +54,7 @@ class SessionSource:
             )
         self._first_ns, self._given = first.captured_ns, 0
         self._pace = Pace(self._paced)
-        height, width = first.pixels.shape
-        rate_hz = reader.rate_hz
-        about = f"recorded session, {width}x{height}, {rate_hz:g} frames/s"
-        frames = reader.frame_count
-        return SourceFormat(width, height, rate_hz, about, finite=True, frames=frames)
+        return format_of(reader, (first.pixels.shape[0], first.pixels.shape[1]))
 
     def read(self, timeout_ms: int) -> Picture | None:
         """The next picture at its time.
