@@ -294,11 +294,18 @@ def _recorded(case: Case) -> dict[str, int]:
     return told | ({INCOMPLETE: 1} if incomplete else {})
 
 
-def pictures_of(case: Case) -> Generator[Gray, None, None]:
-    """The pictures of a case, in order, without an engine."""
+def pictures_of(case: Case, first: int = 0) -> Generator[Gray, None, None]:
+    """The pictures of a case from one on, in order, without an engine.
+
+    Of a session, what lies before it is not decoded.
+    """
+    if case.uri.startswith("session:"):
+        with SessionReader(case.path) as session:
+            yield from (frame.pixels for frame in session.frames(first))
+        return
     source = open_source(case.uri, as_fast_as_possible=True)
     with closing(frames_of(source)) as frames:
-        for frame in frames:
+        for frame in islice(frames, first, None):
             yield frame.pixels
 
 

@@ -49,8 +49,8 @@ def picture_at(case: Case | None, number: int, site: SiteProfile | None = None) 
     if case is None:
         return None
     try:
-        with closing(pictures_of(case)) as pictures:
-            found = next(islice(pictures, number, None), None)
+        with closing(pictures_of(case, number)) as pictures:
+            found = next(pictures, None)
         blank = () if site is None else site.blanked(calibration_of(case))
     except (OrappError, OSError):
         return None
