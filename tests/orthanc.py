@@ -15,9 +15,12 @@ from typing import Any
 
 import numpy as np
 import pydicom
+from pydicom import Dataset
 from pynetdicom import AE, evt
+from pynetdicom.association import Association
 
 from orapp.pacs import items_in
+from orapp.pacs.commitment import CommitmentClass, CommitmentInstance
 
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 SECONDS = 60
@@ -166,9 +169,13 @@ class Cable:
 
 
 class Picky:
-    """An archive that takes no JPEG-LS, and answers C-STORE with a status of the test's."""
+    """An archive that takes no JPEG-LS, and answers C-STORE with a status of the test's.
 
-    def __init__(self, status: int = 0, slow_s: float = 0.0) -> None:
+    With `unnamed`, it knows storage commitment, and names so many objects neither as kept nor as
+    failed.
+    """
+
+    def __init__(self, status: int = 0, slow_s: float = 0.0, unnamed: int | None = None) -> None:
         self.port, self.stored = free_port(), []
         ae = AE("ARCHIVE")
         for kind in ("1.1.7.2", "1.1.66.4", "1.1.88.33"):
@@ -181,13 +188,31 @@ class Picky:
             time.sleep(slow_s)
             return status
 
+        def commit(event: evt.Event) -> tuple[int, None]:
+            told = event.action_information
+            told.ReferencedSOPSequence = told.ReferencedSOPSequence[unnamed:]
+            self._reporting = threading.Thread(target=self._report, args=(event.assoc, told))
+            self._reporting.start()
+            return 0x0000, None
+
         handlers = [(evt.EVT_C_STORE, store)]
+        if unnamed is not None:
+            ae.add_supported_context(CommitmentClass, scu_role=True, scp_role=True)
+            handlers.append((evt.EVT_N_ACTION, commit))
+        self._reporting: threading.Thread | None = None
         self._server = ae.start_server(("127.0.0.1", self.port), False, evt_handlers=handlers)
+
+    @staticmethod
+    def _report(link: Association, told: Dataset) -> None:
+        time.sleep(0.2)  # after the answer to the request
+        link.send_n_event_report(told, 1, CommitmentClass, CommitmentInstance)
 
     def __enter__(self) -> "Picky":
         return self
 
     def __exit__(self, *exc: object) -> None:
+        if self._reporting is not None:
+            self._reporting.join()
         self._server.shutdown()
 
 

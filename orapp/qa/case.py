@@ -4,9 +4,9 @@ import hashlib
 import logging
 import re
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
@@ -45,6 +45,7 @@ from orapp.scene import same_exposure
 from orapp.segment import Segmenter
 from orapp.session import SessionReader
 from orapp.shrink import shrink
+from orapp.sources import Picture as SourcePicture
 from orapp.sources import Source, SourceFormat, open_source
 from orapp.walk import frames_of, walk
 
@@ -180,8 +181,25 @@ class _Noting(AheadSource):
     form = SourceFormat(0, 0, 0.0, "", True)
 
     def open(self) -> SourceFormat:
-        self.form = super().open()
+        with _reading():
+            self.form = super().open()
         return self.form
+
+    def read(self, timeout_ms: int) -> SourcePicture | None:
+        with _reading():
+            return super().read(timeout_ms)
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """What the system says against reading is not taken for what it says against writing."""
+    try:
+        yield
+    except OSError as error:
+        why = (error.strerror or "unknown reason").lower()
+        raise OrappError(
+            f"it can't be read ({why})", "check its permissions and its disk"
+        ) from None
 
 
 @cache

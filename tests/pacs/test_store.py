@@ -84,6 +84,16 @@ def test_what_the_archive_lost_is_sent_again(folder, archive, listen):
     assert_archived(archive, folder)
 
 
+def test_an_object_that_the_archive_does_not_name_counts_as_not_kept(folder):
+    with Picky(unnamed=2) as picky:
+        to = Peer("ARCHIVE", "127.0.0.1", picky.port)
+        wishes = Wishes(listen=free_port(), wait_s=WAIT_S)
+        with pytest.raises(OrappError, match="does not keep 2 of 12 objects; repeat the command"):
+            send(folder, to, wishes, Steps())
+    assert states(folder).count("committed") == 10
+    assert states(folder).count("lost") == 2
+
+
 def test_a_line_cut_in_the_midst_of_an_object_loses_nothing(folder, archive, listen):
     to, wishes = Peer.of(archive.address), Wishes(listen=listen, wait_s=WAIT_S)
     size = sum(path.stat().st_size for path in folder.iterdir())
