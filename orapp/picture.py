@@ -22,6 +22,8 @@ def _printable(text: str) -> str:
 
 Words = Annotated[str, AfterValidator(_printable)]
 """What people and terminals read: without what a terminal would obey."""
+RIM_PX = 2
+"""A round field is found to that, or better."""
 MOST_BENT, LEAST_CELL = 0.5, 0.1
 """A distortion moves no point further, in shorter sides, and shrinks no piece to less."""
 
@@ -82,6 +84,13 @@ class Distortion(Table):
         there = [np.einsum("ni,ij,nj->n", ups, terms, downs) for terms in self._tables()]
         return np.stack(there, axis=1) * self.scale + self.centre
 
+    @property
+    def size(self) -> float:
+        """Of a pixel of the undistorted area in its middle, in raw pixels."""
+        steps = np.array([[1.0, 0], [-1, 0], [0, 1], [0, -1]]) / 2
+        right, left, low, high = self.bent(steps + self.centre)
+        return float(np.sqrt(abs(np.linalg.det(np.stack([right - left, low - high])))))
+
     def grid(self, right: Points, down: Points) -> tuple[Points, Points]:
         """The same of a grid of columns (W,) and rows (H,): x and y, each (H, W)."""
         ups = _powers((right - self.centre[0]) / self.scale, self.degree)
@@ -124,6 +133,20 @@ class Picture(Table):
     mirror: bool = False
     """Left to right, after the rotation."""
     distortion: Distortion | None = None
+
+    @property
+    def black_beyond(self) -> float | None:
+        """Radius of the round field beyond which all but text is made black; None: nothing is.
+
+        What lies around it in a video of the other polarity would turn white: then a little of
+        the rim goes, too, so that no bright ring is left. Else, with distortion, more is kept than
+        was found.
+        """
+        if self.circle is None:
+            return None
+        if self.inverted:
+            return max(self.circle.radius - RIM_PX, 0.0)
+        return self.circle.radius * 1.005 + RIM_PX if self.distortion is not None else None
 
     def as_sent(self) -> "Picture":
         """The same for who leaves the frame raw: only where things are counts."""

@@ -66,16 +66,19 @@ class SceneWatch:
         self._intervals: deque[float] = deque(first_guess, maxlen=INTERVALS_KEPT)
         self._exposure: Gray | None = None
         self._previous: Gray | None = None
+        self._sent: Gray | None = None
         self._exposed_ns = self._changed_ns = 0
         self._uniform_since_ns: int | None = None
         self._seen_image = False
 
-    def look(self, pixels: Gray, now_ns: int) -> Look:
+    def look(self, pixels: Gray, now_ns: int, sent: Gray | None = None) -> Look:
         """Takes the next picture.
 
         Args:
             pixels: (H, W) uint8; kept until the next ones come, so it must not be written to.
             now_ns: when it was captured, never earlier than the last one.
+            sent: the picture as it was sent, where `pixels` is cut out of it: what goes on beside
+                the cut, such as a clock, tells a held picture from a frozen one. Kept, too.
         """
         new = self._exposure is None or not same_exposure(self._exposure, pixels)
         if new:
@@ -83,11 +86,11 @@ class SceneWatch:
                 self._intervals.append(now_ns - self._exposed_ns)
             self._exposure, self._exposed_ns = pixels, now_ns
         changed = new or _changed_pixels(self._previous, pixels) > 0
-        if changed:
+        if changed or (sent is not None and _changed_pixels(self._sent, sent) > 0):
             self._changed_ns = now_ns
         if new:
             self._note_uniform(pixels, now_ns)
-        self._previous = pixels
+        self._previous, self._sent = pixels, sent
         return Look(new, self._signal(now_ns), changed)
 
     def _signal(self, now_ns: int) -> Signal:

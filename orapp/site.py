@@ -14,11 +14,6 @@ from orapp.picture import Box, Picture, Points, Signature
 _NEWTON_STEPS = 12
 STRIP = 64
 """Rows that are undistorted at a time: fewer follow a round field closer, more cost fewer calls."""
-BESIDE, BESIDE_PX = 1.005, 2
-"""So much further out than a round field was found to end, the picture ends."""
-RIM_PX = 2
-"""So much of a round field's rim is made black, too: where it was found a little too large, what
-lies around it, turned white by the polarity, would be a bright ring."""
 _TURNS = {
     90: cv2.ROTATE_90_CLOCKWISE,
     180: cv2.ROTATE_180,
@@ -57,17 +52,21 @@ class SiteMap:
         """
         area, bend = self.picture.area, self.picture.distortion
         right, down = np.arange(float(area.width)), np.arange(float(area.height))
-        x, y = np.meshgrid(right, down) if bend is None else bend.grid(right, down)
+        assert bend is not None
+        x, y = bend.grid(right, down)
         return (x + area.x).astype(np.float32), (y + area.y).astype(np.float32)
 
     @cached_property
     def _field(self) -> Gray | None:
         """(H, W) of the area: 0 outside a round field, but for text, else 255; None without one."""
-        circle, bent = self.picture.circle, self.picture.distortion is not None
-        if circle is None or not (bent or self.picture.inverted):
+        circle, radius, area = self.picture.circle, self.picture.black_beyond, self.picture.area
+        if circle is None or radius is None:
             return None
-        x, y = self._maps
-        inside = circle.radius - RIM_PX - np.hypot(x - circle.x, y - circle.y)
+        if self.picture.distortion is not None:
+            x, y = self._maps
+        else:
+            y, x = np.ogrid[area.y : area.y + area.height, area.x : area.x + area.width]
+        inside = radius - np.hypot(x - circle.x, y - circle.y)
         field = np.asarray(np.clip(inside * 255, 0, 255), np.uint8)
         for left, top, right, low in self._text:  # a clock tells a held picture from a frozen one
             field[top:low, left:right] = 255
@@ -297,11 +296,10 @@ class FitWatch:
         height, width = self._raw[0].shape
         beside = np.ones((height, width), bool)
         boxes = [self._picture.area, *self._picture.text]
-        circle = self._picture.circle
-        if circle is not None and self._picture.distortion is not None:  # it is black around
+        circle, radius = self._picture.circle, self._picture.black_beyond
+        if circle is not None and radius is not None:  # it is black around
             down, right = np.mgrid[:height, :width] * 2
-            far = np.hypot(right - circle.x, down - circle.y)
-            beside &= far > circle.radius * BESIDE + BESIDE_PX + 8
+            beside &= np.hypot(right - circle.x, down - circle.y) > radius + 8
             boxes = boxes[1:]
         for box in boxes:
             left, top = max(box.x // 2 - 4, 0), max(box.y // 2 - 4, 0)

@@ -202,6 +202,21 @@ def test_no_note_can_break_the_file():
     assert "\x1b" not in as_toml(proposal)
 
 
+def test_an_old_spacing_holds_for_the_new_pixels():
+    """With another distortion, or none, they are of another size."""
+    old = propose(Evidence(findings(), a_plate(), spacing()), "x", by="a test").profile
+    larger = Evidence(findings(), a_plate().enlarged(1.05))
+    said = propose(larger, "x", old, by="a test")
+    before, now = old.measures, said.profile.measures
+    assert now.mm_per_px * 1.05 == pytest.approx(before.mm_per_px, rel=1e-3)
+    assert now.mm_per_px_uncertainty * 1.05 == pytest.approx(before.mm_per_px_uncertainty, rel=1e-3)
+    assert "pixels 95.2% as large" in as_toml(said)
+    again = propose(Evidence(findings()), "x", said.profile, by="a test").profile.measures
+    assert again.mm_per_px * 1.02 == pytest.approx(before.mm_per_px, rel=1e-3)  # a_plate() has 1.02
+    same = propose(Evidence(findings(), a_plate()), "x", old, by="a test")
+    assert same.profile.measures == before
+
+
 def test_a_spacing_for_another_width_is_dropped():
     old = SiteProfile.model_validate({"measures": {"mm_per_px": 0.3, "for_width": 999}})
     proposal = propose(Evidence(findings()), "x", old, by="a test")

@@ -146,6 +146,9 @@ def test_what_cannot_be_is_told_and_changes_nothing(qtbot, calibrate):
     window.pages["area"].sides[2].box.setValue(5000)
     assert "must lie in the video" in window.sheet.said.text()
     assert window.draft.found.area == (80, 0, 480, 480)
+    window.change({"circle": Circle(-100, 240, 200)})
+    assert "must have its middle in the image area" in window.sheet.said.text()
+    assert window.draft.found.circle == findings().circle
     go(window, "grey")
     window.pages["grey"].black.box.setValue(199)
     window.pages["grey"].white.box.setValue(210)
@@ -197,7 +200,10 @@ def test_what_is_not_sure_is_amber_until_a_person_has_said_it(qtbot, calibrate):
     assert window.draft.proposal("x").unsure == ()
 
 
-def test_a_plate_holds_for_its_area_only(qtbot, calibrate):
+@pytest.mark.parametrize(
+    "change", [{"area": (90, 0, 470, 480)}, {"circle": None}, {"circle": Circle(319.5, 240, 220)}]
+)
+def test_a_plate_holds_for_its_area_and_round_field_only(qtbot, calibrate, change):
     from tests.test_calibrate_cli import a_plate, spacing
 
     window = calibrate(found=findings())
@@ -207,7 +213,7 @@ def test_a_plate_holds_for_its_area_only(qtbot, calibrate):
     assert window.draft.standing(STEPS[5]) is Standing.SURE
     assert "0.2135" in window.pages["geometry"].spacing_told.text()
     assert window.draft.proposal("x").profile.picture.distortion.degree == 3
-    window.change({"area": (90, 0, 470, 480)})
+    window.change(change)
     assert window.draft.plate is None
     assert window.draft.spacing is None
     assert window.draft.proposal("x").profile.picture.distortion is None

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from orapp.calibrate.findings import Circle
 from orapp.calibrate.geometry import measured_plate
 from orapp.calibrate.plate import NoPlate, PlateFit, find_plate, fit_plate
 from orapp.calibrate.proposal import picture_of
@@ -75,6 +76,22 @@ def test_undistorted_the_round_field_fills_the_picture_as_it_did_before(seed):
     assert beyond.max() == pytest.approx(0, abs=0.5)  # nothing is cut off
     assert beyond.min() > -0.02 * max(site.size)  # and little is left over
     assert fit.size > 1.02
+
+
+def test_a_smaller_round_field_is_made_as_large_and_an_odd_one_is_no_crash():
+    run = SimulatedRun(parse_options("simulated:?scene=plate&seed=3&setup=46"))
+    device = run.device
+    raw = device.spoil(run.picture(0)).astype(np.float32)
+    c, found = device.circle, truth_of(device)
+    sizes = []
+    for radius in (c.radius, 0.8 * c.radius, 0.3):
+        found.circle = Circle(c.x, c.y, radius)
+        sizes.append(measured_plate(raw, found).size)
+    assert sizes == sorted(sizes)
+    assert sizes[-1] == pytest.approx(1.25)
+    found.circle = Circle(found.area[0] - 400, c.y, c.radius)
+    with pytest.raises(NoPlate, match="turns the picture over"):
+        measured_plate(raw, found)
 
 
 def test_enlarging_moves_nothing_but_away_from_the_middle(one):

@@ -123,6 +123,18 @@ def test_a_hold_whose_clock_ticks_stays_a_hold_and_without_it_is_frozen_after_3_
     assert still[60].signal is Signal.XRAY_ON
 
 
+def test_a_clock_beside_the_image_area_tells_a_held_picture_from_a_frozen_one():
+    cut = slice(20, -20), slice(20, -20)
+    watch, signals = SceneWatch(), []
+    for number in range(80):
+        sent = exposure(1).copy()
+        sent[:8, :8] = number // 10
+        signals.append(watch.look(sent[cut], number * 100 * MS, sent).signal)
+    assert set(signals[5:]) == {Signal.HOLD}
+    still = [watch.look(sent[cut], (80 + n) * 100 * MS, sent).signal for n in range(40)]
+    assert still[-1] is Signal.FROZEN
+
+
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_a_uniform_picture_is_black_after_a_moment_even_with_text_on_it(level):
     flat = with_clock(np.full(SIZE, level, np.uint8), "NO INPUT")

@@ -82,8 +82,8 @@ def test_around_a_round_field_it_is_black_and_inside_it_nothing_changes():
     down, right = np.mgrid[: seen.shape[0], : seen.shape[1]]
     points = np.stack([right.ravel(), down.ravel()], axis=1)
     away = np.hypot(*(round_.to_raw(points) - (190, 150)).T).reshape(seen.shape)
-    np.testing.assert_array_equal(seen[away <= 87], all_of_it[away <= 87])
-    assert not seen[away > 89].any()
+    np.testing.assert_array_equal(seen[away <= 91], all_of_it[away <= 91])
+    assert not seen[away > 95].any()
 
 
 @pytest.mark.parametrize("bend", [None, PINCUSHION])
@@ -94,6 +94,13 @@ def test_around_a_round_field_no_ring_and_no_corner_is_white_by_the_polarity(ben
     seen = site.apply(raw)
     assert seen.max() == 135
     assert not np.concatenate([seen[0], seen[-1], seen[:, 0], seen[:, -1]]).any()
+
+
+def test_x_ray_beside_a_round_field_of_the_other_polarity_is_told():
+    shown = picture(inverted=True, circle=Circle(x=190, y=150, radius=60), black=16, white=235)
+    watch = FitWatch(shown)
+    said = [watch.see(raw) for raw in beams(shown.area)]
+    assert said[-1] == "there is X-ray picture beside its image area"
 
 
 def test_text_beside_a_round_field_stays_so_that_a_held_picture_is_not_called_frozen():

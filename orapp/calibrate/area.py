@@ -20,8 +20,10 @@ MOST_NOISE = 2.5
 """Grey levels: no grabber is worse."""
 ROUND = 0.4
 """So much of a circle's rim must be seen."""
+LEAST_ROUND = 0.15
+"""And so much of all of it, also where the frame cuts off the rest."""
 HELD = 0.97
-"""So much of what changes must lie in a round field."""
+"""So much of what changes around its middle must lie in a round field; a second picture may not."""
 DARK = 80
 """Screens are darker than this around the picture."""
 
@@ -118,7 +120,9 @@ def _find_circle(alive: Mask, variance: Plane, still: float) -> tuple[Circle | N
     if len(points) < 60:
         return None, 0.0
     best, seen = _ransac(points, alive.shape)
-    if best is None or seen < ROUND * _in_view(best, alive.shape) or not _holds(best, alive):
+    if best is None or seen < max(ROUND * _in_view(best, alive.shape), LEAST_ROUND):
+        return None, seen
+    if not _holds(best, alive):
         return None, seen
     return _edge(best, variance, still), seen
 
@@ -177,13 +181,18 @@ def _in_view(circle: Circle, shape: tuple[int, int]) -> float:
 
 
 def _holds(circle: Circle, alive: Mask) -> bool:
-    """Whether it has its middle in the frame, and nearly all that changes in it."""
+    """Whether it has its middle in the frame, and all of the part that changes most in it."""
     height, width = alive.shape
     if not (0 <= circle.x < width and 0 <= circle.y < height):
         return False
     y, x = np.ogrid[:height, :width]
     inside = (x - circle.x) ** 2 + (y - circle.y) ** 2 <= (circle.radius + 4) ** 2
-    return bool((alive & inside).sum() >= HELD * alive.sum())
+    _, parts = cv2.connectedComponents(alive.astype(np.uint8))
+    within, whole = np.bincount(parts[inside & alive]), np.bincount(parts[alive])
+    if not len(within):
+        return False
+    most = int(within.argmax())
+    return bool(within[most] >= HELD * whole[most])
 
 
 def _edge(circle: Circle, variance: Plane, still: float) -> Circle:

@@ -143,10 +143,12 @@ class Draft:
 
     def _shape(self) -> object:
         found = self.found
-        return None if found is None else (found.area, found.rotate or 0, bool(found.mirror))
+        if found is None:
+            return None
+        return found.area, found.circle, found.rotate or 0, bool(found.mirror)
 
     def _reshaped(self, before: object) -> None:
-        """A plate holds for its area only, a spacing for its plate, area and turn."""
+        """A plate holds for its area and round field only, a spacing for its plate and turn."""
         if before is not None and before != self._shape():
             self._forget_geometry()
 
@@ -232,6 +234,9 @@ def _impossible(found: Findings) -> str:
     x, y, w, h = found.area
     if w < 64 or h < 64 or x < 0 or y < 0 or x + w > found.width or y + h > found.height:
         return "the image area must lie in the video, and be 64 pixels wide and high at least"
+    c = found.circle
+    if c is not None and not (x <= c.x <= x + w and y <= c.y <= y + h):
+        return "the round field must have its middle in the image area"
     if found.white - found.black < 32:
         return "white must be 32 grey levels above black at least"
     return ""

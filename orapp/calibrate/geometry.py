@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from orapp.calibrate.clip import frames_of, mean_of
 from orapp.calibrate.findings import Findings
-from orapp.calibrate.plate import PlateFit, fit_plate
+from orapp.calibrate.plate import NoPlate, PlateFit, fit_plate
 from orapp.calibrate.proposal import picture_of
 from orapp.calibrate.spacing import Spacing, from_ball, from_cannula, from_ruler
 from orapp.errors import OrappError
@@ -23,8 +23,8 @@ EDGE = 6
 """Pixels around text, and within the round rim, that count as such."""
 FILL = 0.02
 """How far what is filled takes its grey from, in sides of the picture."""
-RIM = 90
-"""Places along each side."""
+RIM = 720
+"""Places around what X-rays reach."""
 MOST_RESIZED = 1.25
 """What a polynomial says beyond the plate is not trusted with more."""
 OBJECTS: dict[str, tuple[Callable[[NDArray[Any], float], Spacing], float]] = {
@@ -83,27 +83,28 @@ def measured_plate(mean: NDArray[np.float32], findings: Findings) -> PlateFit:
     plate = fit_plate(crop_of(mean, findings))
     if plate.degree == 0:
         return plate
-    site = SiteMap(picture_of(findings, plate))
-    middle = (np.array(site.size[::-1]) - 1) / 2
-    reach = float((np.abs(site.to_site(_rim(findings)) - middle) / middle).max())
-    return plate.enlarged(min(max(1 / reach, 1 / MOST_RESIZED), MOST_RESIZED))
+    try:
+        site = SiteMap(picture_of(findings, plate))
+        middle = (np.array(site.size[::-1]) - 1) / 2
+        reach = float((np.abs(site.to_site(_rim(findings)) - middle) / middle).max())
+        larger = plate.enlarged(float(np.clip(1 / reach, 1 / MOST_RESIZED, MOST_RESIZED)))
+        picture_of(findings, larger)
+    except ValueError as error:  # pydantic's, or of numbers that are none
+        what = "the distortion that the plate shows turns the picture over"
+        raise NoPlate(what, "lay it flat on the detector, and show all of it") from error
+    return larger
 
 
 def _rim(findings: Findings) -> NDArray[np.float64]:
-    """(N, 2) raw pixels around what X-rays reach: of the round field and of the area's edge."""
+    """(N, 2) raw pixels around what X-rays reach in the area: a round field, or all of it."""
     (left, top, width, height), circle = findings.area, findings.circle
-    right, low = left + width - 1, top + height - 1
-    along, down = np.linspace(left, right, RIM), np.linspace(top, low, RIM)
-    sides = [(along, np.full(RIM, y)) for y in (top, low)]
-    sides += [(np.full(RIM, x), down) for x in (left, right)]
-    rim = np.concatenate([np.stack(side, axis=1) for side in sides]).astype(np.float64)
-    if circle is None:
-        return rim
-    middle, angle = (circle.x, circle.y), np.linspace(0, 2 * np.pi, 4 * RIM)
-    around = middle + circle.radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    open_ = ((around >= (left, top)) & (around <= (right, low))).all(axis=1)
-    lit = np.hypot(*(rim - middle).T) <= circle.radius
-    return np.concatenate([around[open_], rim[lit]])
+    ends = np.array([left, top]), np.array([left + width - 1, top + height - 1])
+    middle, radius = (ends[0] + ends[1]) / 2, float(width + height)
+    if circle is not None:
+        middle, radius = np.array([circle.x, circle.y]), circle.radius
+    angle = np.linspace(0, 2 * np.pi, RIM)
+    around = middle + radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return np.asarray(np.clip(around, *ends), np.float64)
 
 
 def spacing_in(text: str, thing: str, size_mm: float, findings: Findings, site: SiteMap) -> Spacing:

@@ -73,7 +73,7 @@ class PlateFit:
         middle = np.array(self.centre)
         orders = [n for n in range(self.degree + 1) for _ in range(n + 1)]
         x, y = (
-            tuple(c / times**n for c, n in zip(terms, orders, strict=True)) if terms else ()
+            tuple(c / times**n for c, n in zip(terms, orders, strict=False))  # none for degree 0
             for terms in (self.x, self.y)
         )
         return replace(
@@ -95,10 +95,11 @@ class PlateFit:
                 f"no distortion worth correcting: {count} nodes of the plate lie on a plain "
                 f"lattice ({self.residual_px:.2f} px, root mean square)"
             )
+        resized = "" if abs(self.size - 1) < 0.005 else f"; made {self.size:.0%} as large"
         return (
             f"distortion of up to {self.plain_px:.1f} px measured at {count} nodes; "
             f"{self.residual_px:.2f} px remain (largest {self.largest_px:.2f}), "
-            f"degree {self.degree}; undistorted {self.size:.0%} as large, to fill the picture"
+            f"degree {self.degree}{resized}"
         )
 
     def distortion(self) -> dict[str, Any] | None:

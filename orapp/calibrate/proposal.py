@@ -15,6 +15,8 @@ from orapp.calibrate.spacing import Spacing
 from orapp.settings import Measures, OutlineRules, Picture, SiteProfile
 
 BY_HAND = "set by hand"
+SAME_SIZE = 1e-3
+"""Pixels that differ by less count as of the same size."""
 PLACES = {
     "width": "picture.width",
     "height": "picture.height",
@@ -194,7 +196,7 @@ def _measures(evidence: Evidence, old: SiteProfile, notes: dict[str, str]) -> Me
     if evidence.spacing is None:
         if old.measures.mm_per_px is None or old.measures.for_width in (None, wide):
             notes["measures.mm_per_px"] = "as before" if old.measures.mm_per_px else "not measured"
-            return old.measures
+            return _resized(old, evidence, notes)
         notes["measures.mm_per_px"] = "not measured: what stood here was for another width"
         none = {"mm_per_px_uncertainty": None, "mm_per_px_from": None}
         return old.measures.model_copy(update={"mm_per_px": None, "for_width": None} | none)
@@ -211,6 +213,28 @@ def _measures(evidence: Evidence, old: SiteProfile, notes: dict[str, str]) -> Me
             "for_width": wide,
         }
     )
+
+
+def _resized(old: SiteProfile, evidence: Evidence, notes: dict[str, str]) -> Measures:
+    """The old spacing for the new pixels: another distortion may have made them larger."""
+    now = _pixel(picture_of(evidence.findings, evidence.plate))
+    kept, times = old.measures, now / _pixel(old.picture)
+    if kept.mm_per_px is None or abs(times - 1) < SAME_SIZE:
+        return kept
+    notes["measures.mm_per_px"] = f"as before, but for pixels {times:.1%} as large"
+    sd = kept.mm_per_px_uncertainty
+    return kept.model_copy(
+        update={
+            "mm_per_px": _rounded(kept.mm_per_px * times),
+            "mm_per_px_uncertainty": None if sd is None else _rounded(sd * times),
+        }
+    )
+
+
+def _pixel(picture: Picture | None) -> float:
+    """Size of a calibrated pixel in the middle, in raw ones."""
+    bend = None if picture is None else picture.distortion
+    return 1.0 if bend is None else bend.size
 
 
 def picture_of(findings: Findings, plate: PlateFit | None = None) -> Picture:

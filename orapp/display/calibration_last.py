@@ -1,15 +1,18 @@
 """The last two steps of the calibration: geometry, and what will be written."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 
+import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QLineEdit, QPushButton, QScrollArea
 
 from orapp.calibrate.draft import LEAST_TIMES
 from orapp.calibrate.engine_time import advise
 from orapp.calibrate.geometry import OBJECTS
+from orapp.calibrate.plate import PlateFit
 from orapp.calibrate.proposal import Proposal, told
 from orapp.calibrate.spacing import Spacing, from_plate
 from orapp.display import theme
@@ -39,6 +42,7 @@ class GeometryPage(Page):
         self.flat.setCheckable(True)
         self.flat.clicked.connect(self._flat_clicked)
         self.plate_told = QLabel()
+        self.plate_told.setWordWrap(True)
         self.row(QLabel(say("Distortion:")), self.measure_plate, self.flat, self.plate_told)
         words = {
             "ruler": say("Ruler"),
@@ -88,8 +92,16 @@ class GeometryPage(Page):
         elif draft.plate is None:
             self.spacing_told.setText(say("Measure the plate first."))
         else:
-            draft.spacing = from_plate(draft.plate, self.length.value)
+            draft.spacing = self._by_plate(draft.plate)
             self.desk.change({})
+
+    def _by_plate(self, plate: PlateFit) -> Spacing:
+        """Its points are those of the picture that is shown: turned, as the plate was not."""
+        spacing, site = from_plate(plate, self.length.value), self.desk.draft.site
+        if site is None:
+            return spacing
+        corner = site.picture.area.x, site.picture.area.y
+        return replace(spacing, points=site.to_site(plate.points + np.array(corner)))
 
     def _take(self) -> None:
         """From the object's plane to the spine's; a second time from what was measured, too."""
