@@ -5,8 +5,9 @@ import io
 import os
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,6 +25,8 @@ CODEC = {"level": "3", "slicecrc": "1", "coder": "rice"}
 UNREADABLE = (av.FFmpegError, OSError, ValueError, MemoryError)
 _CLUSTER, _TIMESTAMP, _SIMPLE_BLOCK = b"\x1f\x43\xb6\x75", b"\xe7\x88", b"\xa3"
 _LONGEST_HEAD = 4096
+MOST_SKIPPED = 100_000
+"""Clusters, on the way to a place; a film of a minute has 3,600 at 60 frames/s."""
 _TRACK_1_KEY_FRAME = b"\x81\x00\x00\x80"
 
 
@@ -61,7 +64,11 @@ class FilmWriter:
         except (av.FFmpegError, OSError):
             raise unfit from None
         self._file, self._sha = AppendedFile(path), hashlib.sha256()
-        self._append(head.getvalue())
+        try:
+            self._append(head.getvalue())
+        except OSError:
+            self.close()
+            raise
 
     def add(self, pixels: Gray, time_ms: int) -> None:
         """Adds a frame, (H, W) uint8, at its time from the film's start in ms."""
@@ -175,24 +182,23 @@ def read_film(path: Path, from_ms: int = 0) -> Iterator[tuple[int, Gray | None]]
     None in place of a picture that is damaged. Ends where nothing more can be read; of a file
     that is no such film nothing comes. What lies before `from_ms` is not decoded.
     """
+    for time_ms, picture in skim_film(path, from_ms):
+        if time_ms >= from_ms:
+            yield time_ms, picture()
+
+
+def skim_film(path: Path, from_ms: int = 0) -> Iterator[tuple[int, Callable[[], Gray | None]]]:
+    """The same, with what decodes a picture in place of it: to be called before the next comes."""
     with suppress(*UNREADABLE), _opened(path, from_ms) as container:
         stream = _stream(container)
-        if stream is None:
-            return
-        for packet in _packets(container, stream):
-            time_ms = _time_ms(packet)
-            if time_ms >= from_ms:
-                yield time_ms, _decode(packet)
+        if stream is not None:
+            for packet in _packets(container, stream):
+                yield _time_ms(packet), partial(_decode, packet)
 
 
 def film_times(path: Path) -> list[int]:
     """The times of the whole frames in ms, without decoding them."""
-    times: list[int] = []
-    with suppress(*UNREADABLE), _opened(path) as container:
-        stream = _stream(container)
-        if stream is not None:
-            times.extend(_time_ms(packet) for packet in _packets(container, stream))
-    return times
+    return [time_ms for time_ms, _ in skim_film(path)]
 
 
 @contextmanager
@@ -230,7 +236,7 @@ class _Shortened:
     def _find(self, at: int, from_ms: int) -> int:
         """Where the first cluster of that time or later begins, going from length to length."""
         before = at
-        while True:
+        for _ in range(MOST_SKIPPED):
             self._file.seek(at)
             begin = self._file.read(22)  # id, length in eight bytes, time's id and eight bytes
             if begin[:5] != _CLUSTER + b"\x01" or begin[12:14] != _TIMESTAMP:
@@ -238,6 +244,7 @@ class _Shortened:
             if int.from_bytes(begin[14:], "big") >= from_ms:
                 return at
             before, at = at, at + 12 + int.from_bytes(begin[5:12], "big")
+        return before
 
     def read(self, size: int) -> bytes:
         """The next bytes, of the head first."""

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from orapp.chain import ChainReader, Line
-from orapp.film import film_times, read_film
+from orapp.film import film_times
 from orapp.frames import Frame, Gray, Segmentation
 from orapp.picture import Picture
 from orapp.session_lines import (
@@ -192,12 +192,9 @@ class SessionReader:
             if (frame := self._seen(line, pixels)) is not None:
                 yield frame
 
-    def frame_at(self, row: FrameRow, time_ms: int) -> Frame | None:
-        """The frame of a row, whose picture lies at a time of its film; None if it is not whole."""
-        found_ms, pixels = next(
-            read_film(self._folder / film_name(row.segment), time_ms), (-1, None)
-        )
-        whole = found_ms == time_ms and pixels is not None and sha_of(pixels) == row.sha
+    def frame_of(self, row: FrameRow, pixels: Gray | None) -> Frame | None:
+        """The frame of a row with the picture read for it; None if that is not the one recorded."""
+        whole = pixels is not None and sha_of(pixels) == row.sha
         return self._seen(row, pixels) if whole else None
 
     def _seen(self, row: FrameRow, pixels: Gray | None) -> Frame | None:

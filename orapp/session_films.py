@@ -4,10 +4,7 @@ FFV1 takes longer to decode a frame of 1024x1024 than an engine to look at it. Q
 the small ones, once it has seen that they are what the large ones give (`qa/shrunk.py`).
 """
 
-from contextlib import suppress
 from pathlib import Path
-
-import av
 
 from orapp.chain import Line
 from orapp.film import FilmWriter
@@ -32,9 +29,10 @@ class Films:
         self.size = size
         self._segment = segment
         self._large = FilmWriter(folder / film_name(segment), size)
+        self._told = False
         try:
             self._small = FilmWriter(folder / small_name(segment), SMALL)
-        except (OSError, av.FFmpegError):
+        except BaseException:
             self._large.close()
             raise
 
@@ -48,8 +46,11 @@ class Films:
         self._large.add(frame.sent, time_ms)
         self._small.add(shrink(frame.pixels, SMALL), time_ms)
 
-    def line(self) -> Line:
-        """What to say of them when they end."""
+    def line(self) -> Line | None:
+        """What to say of them when they end; None once it was said."""
+        if self._told:
+            return None
+        self._told = True
         shas = {"sha256": self._large.sha256, "small_sha256": self._small.sha256}
         return {"segment": self._segment, **shas}
 
@@ -60,6 +61,7 @@ class Films:
 
     def close(self) -> None:
         """Closes both files; may be called twice."""
-        with suppress(OSError):
+        try:
             self._large.close()
-        self._small.close()
+        finally:
+            self._small.close()

@@ -151,8 +151,8 @@ class SessionWriter:
 
     def _tell_of_film(self) -> None:
         """Says what the film holds that ends here, if there is one."""
-        if self._film is not None:
-            self._lines.add("film", time.monotonic_ns(), self._film.line())
+        if self._film is not None and (line := self._film.line()) is not None:
+            self._lines.add("film", time.monotonic_ns(), line)
 
     def segmentation(self, segmentation: Segmentation) -> None:
         """Appends what the engine saw; the outlines to 0.01 px, without the probability map."""

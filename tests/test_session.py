@@ -111,6 +111,22 @@ def test_a_minute_or_another_size_begins_a_new_film(tmp_path):
     assert verdict(tmp_path / "s").whole
 
 
+@pytest.mark.parametrize("taken", ["frames-0001.mkv", "small-0001.mkv"])
+def test_a_film_that_cannot_be_begun_costs_nothing_of_the_one_before(tmp_path, taken):
+    writer = SessionWriter(tmp_path / "s", session_head(SOURCE))
+    first, second = frames(2, step_ns=100_000_000_000)
+    writer.frame(first)
+    (tmp_path / "s" / taken).mkdir()
+    with pytest.raises(OrappError, match="can't be written"):
+        writer.frame(second)
+    writer.close("the disk broke", complete=False)
+    with SessionReader(tmp_path / "s") as reader:
+        assert reader.verify().whole
+        assert reader.kinds["film"] == 1
+        assert list(reader.films) == [0]
+    assert all_same(read(tmp_path / "s"), [first])
+
+
 def test_frames_of_one_millisecond_stay_apart_and_in_order(tmp_path):
     recorded = frames(40, step_ns=1000)
     writer = SessionWriter(tmp_path / "s", session_head({**SOURCE, "rate_hz": None}))

@@ -125,20 +125,15 @@ def _segment(
     text = text_of(case.uri)
     if case.uri.startswith("session:"):
         with suppress(NotShrunk):
-            small = ShrunkSession(case.path, engine.identity.input_size)
+            small = ShrunkSession(case.path, engine.identity.input_size, digests)
             segmenter = Segmenter(engine, text, small.frame_size)
-            return _walk(small, segmenter, _Tally(small.same_exposure), case, folder, digests)
+            return _walk(small, segmenter, _Tally(small.same_exposure), case, folder)
     whole = open_source(case.uri, as_fast_as_possible=True)
-    return _walk(whole, Segmenter(engine, text), _Tally(_same_exposure), case, folder, digests)
+    return _walk(whole, Segmenter(engine, text), _Tally(_same_exposure), case, folder)
 
 
 def _walk(
-    source: Source,
-    segmenter: Segmenter,
-    tally: "_Tally",
-    case: Case,
-    folder: Path,
-    digests: Digests,
+    source: Source, segmenter: Segmenter, tally: "_Tally", case: Case, folder: Path
 ) -> tuple["_Tally", SourceFormat]:
     noting = _Noting(source)
 
@@ -146,8 +141,6 @@ def _walk(
         with part.open("wb") as file, closing(walk(noting, segmenter)) as frames:
             for frame, seen in frames:
                 tally.add(frame, seen, file)
-        if isinstance(source, ShrunkSession):
-            source.check_files(digests.result())
 
     replace_file(folder / OUTLINES, write)
     if tally.frames == 0:

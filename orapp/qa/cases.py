@@ -17,7 +17,7 @@ MARK = b"DICM"
 NO_PICTURES = ("1.2.840.10008.5.1.4.1.1.66.", "1.2.840.10008.5.1.4.1.1.88.")
 """SOP classes of segmentations and reports, such as `orapp export` puts beside a run."""
 SESSION = "session.json"
-REMAINS = ("events.jsonl", "frames-0000.mkv")
+REMAINS = ("events.jsonl", "frames-0000.mkv", "small-0000.mkv")
 RESULTS = "qa.json"
 MAPPING = "cases.csv"
 SHORTEST = 5

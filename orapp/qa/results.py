@@ -107,7 +107,8 @@ class Summary(_Record):
         masks_sha256: of the SHA-256 of all masks in their order; see `mask_digest`.
         probability_sha256: of all probability maps, byte for byte, at the network's size.
         outlines_sha256: of the file with the outlines.
-        inference_ms, whole_ms: the engine alone; and with resize and tracing.
+        inference_ms, whole_ms: the engine alone; and with resize and tracing (of a session whose
+            small pictures were read, the resize was done when it was recorded).
         states: exposures, repeats, frames whose view is not supported; of a session, what was
             recorded, and `incomplete` where it was cut off or its source broke.
         source: what the pictures came from, in the source's words.
