@@ -4,6 +4,7 @@ import json
 import time
 
 import numpy as np
+import pytest
 from PySide6.QtCore import Qt
 
 from orapp.engines import EngineSpec
@@ -29,6 +30,17 @@ def wait_until(true, seconds=60):
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize("clock", [True, False])
+def test_a_clock_beside_the_image_area_tells_a_hold_from_a_frozen_input(bright_model, clock):
+    source = SquareSource(rate_hz=15, hold_at=8, clock=clock, end_after=80)
+    profile = SiteProfile(name="room 3", picture=PART)  # which cuts the clock off
+    with LiveSession(source, EngineSpec(str(bright_model), "openvino"), profile=profile) as session:
+        wait_until(lambda: session.ended)
+    told = [event["text"] for event in session.report()["events"] if event["kind"] == "signal"]
+    assert told[:2] == ["X-ray on", "last image hold"]
+    assert ("input frozen" in told) == (not clock)
 
 
 def test_a_recording_keeps_raw_frames_and_gives_calibrated_ones(bright_model, tmp_path):
