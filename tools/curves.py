@@ -7,6 +7,7 @@ import matplotlib as mpl
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib.ticker import MaxNLocator
 
 
 def draw_curves(logs: dict[str, Path], out: Path) -> None:
@@ -16,6 +17,7 @@ def draw_curves(logs: dict[str, Path], out: Path) -> None:
         rows = [json.loads(line) for line in log.read_text().splitlines()]
         for axis, key in zip(axes, ("dice", "auc", "bodies"), strict=True):
             axis.plot([r["seen"] for r in rows], [r[key] for r in rows], ".-", label=name)
+            axis.xaxis.set_major_locator(MaxNLocator(4))
             axis.set(title=f"{key}, validation", xlabel="pictures seen", ylim=(0, 1))
     axes[0].legend(fontsize=7)
     figure.tight_layout()
