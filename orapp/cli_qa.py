@@ -1,5 +1,7 @@
 """`orapp qa`: a whole archive through an engine, compared with a baseline, as a report."""
 
+from collections import Counter
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +17,7 @@ from orapp.settings import load_profile
 if TYPE_CHECKING:
     from orapp.qa.compare import Comparison
     from orapp.qa.report import Side
-    from orapp.qa.results import Speed
+    from orapp.qa.results import CaseRecord, Speed
     from orapp.qa.tolerances import Tolerances
 
 app = typer.Typer(
@@ -91,6 +93,7 @@ def run(
         task = progress.add_task("runs", total=None)
         done = run_qa(plan, lambda _, total: progress.update(task, advance=1, total=total))
     _print_speed(done.speed)
+    _print_pictures(done.cases)
     _finish(read_side(out), baseline, limits, out, pictures, profile)
 
 
@@ -124,6 +127,14 @@ def report(
     from orapp.qa.tolerances import load_tolerances
 
     _finish(read_side(results), baseline, load_tolerances(tolerances), results, pictures, profile)
+
+
+def _print_pictures(cases: "Sequence[CaseRecord]") -> None:
+    """Of sessions: which pictures were read, and why it was the large ones."""
+    read = Counter(case.pictures for case in cases if case.pictures)
+    if read:
+        told = [f"{count} {what}" for what, count in read.most_common()]
+        print(f"sessions' pictures: {'; '.join(told)}")
 
 
 def _print_speed(speed: "Speed") -> None:

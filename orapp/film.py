@@ -5,8 +5,8 @@ import io
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -176,18 +176,21 @@ def is_plain_file(path: Path) -> bool:
         return False
 
 
-def read_film(path: Path, from_ms: int = 0) -> Iterator[tuple[int, Gray | None]]:
+def read_film(path: Path, from_ms: int = 0) -> Generator[tuple[int, Gray | None], None, None]:
     """Every frame up to where the file is cut: its time in ms, and (H, W) uint8.
 
     None in place of a picture that is damaged. Ends where nothing more can be read; of a file
     that is no such film nothing comes. What lies before `from_ms` is not decoded.
     """
-    for time_ms, picture in skim_film(path, from_ms):
-        if time_ms >= from_ms:
-            yield time_ms, picture()
+    with closing(skim_film(path, from_ms)) as film:
+        for time_ms, picture in film:
+            if time_ms >= from_ms:
+                yield time_ms, picture()
 
 
-def skim_film(path: Path, from_ms: int = 0) -> Iterator[tuple[int, Callable[[], Gray | None]]]:
+def skim_film(
+    path: Path, from_ms: int = 0
+) -> Generator[tuple[int, Callable[[], Gray | None]], None, None]:
     """The same, with what decodes a picture in place of it: to be called before the next comes."""
     with suppress(*UNREADABLE), _opened(path, from_ms) as container:
         stream = _stream(container)

@@ -118,6 +118,23 @@ def test_of_a_session_what_was_recorded_is_told(tmp_path, models):
     assert "cut off" not in (tmp_path / "out" / "report.html").read_text()
 
 
+def test_which_pictures_of_sessions_were_read_is_told_and_why(tmp_path, models):
+    for name in ("a", "b"):
+        write_run_as("session", tmp_path / "in" / name, run_of(1))
+    (tmp_path / "in" / "b" / "session" / "small-0000.mkv").unlink()
+    words = ["run", tmp_path / "in", "--out", tmp_path / "out"]
+    done = qa(*words, "--no-pictures", "--engine", "openvino")  # which takes in 256x256
+    assert (done.returncode, done.stderr) == (0, "")
+    told = "sessions' pictures: 1 small; 1 large: one is missing or damaged"
+    assert told in done.stdout
+    record = read_run(tmp_path / "out")
+    assert [case.pictures for case in record.cases] == ["small", "large: one is missing or damaged"]
+    again = qa(*words, "--no-pictures", "--engine", "openvino")
+    assert "sessions' pictures" not in again.stdout  # nothing was read
+    other = qa("run", tmp_path / "in" / "a", "--out", tmp_path / "o", "--model", models[0])
+    assert "sessions' pictures: 1 large: the engine takes in " in other.stdout
+
+
 def test_a_session_whose_import_broke_off_is_no_whole_run(tmp_path, models):
     """Its frames count, and the table says that there were more."""
     path = write_broken_run(tmp_path / "x.dcm")

@@ -60,13 +60,17 @@ ALONE_FRAMES, ALONE_TIMES, ALONE_S = 64, 256, 1.5
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one case; `frames` and `seconds` are 0 where it was kept from before."""
+    """What became of one case; `frames` and `seconds` are 0 where it was kept from before.
+
+    `pictures` as `CaseRecord` has it.
+    """
 
     case: Case
     content: str = ""
     error: str = ""
     frames: int = 0
     seconds: float = 0.0
+    pictures: str = ""
 
 
 def run_case(engine: Engine, case: Case, out: Path, resume: bool) -> Outcome:
@@ -81,31 +85,32 @@ def run_case(engine: Engine, case: Case, out: Path, resume: bool) -> Outcome:
     begin = time.monotonic()
     with ThreadPoolExecutor(1, "orapp-content") as beside:
         digests = beside.submit(digests_of, case)  # while the frames are segmented
-        frames, error = _attempt(engine, case, out / case.label, digests, resume)
+        frames, error, pictures = _attempt(engine, case, out / case.label, digests, resume)
     known = "" if digests.exception() else content_of(case, digests.result())
-    return Outcome(case, known, error, frames, time.monotonic() - begin if frames else 0.0)
+    seconds = time.monotonic() - begin if frames else 0.0
+    return Outcome(case, known, error, frames, seconds, pictures)
 
 
 def _attempt(
     engine: Engine, case: Case, folder: Path, digests: Digests, resume: bool
-) -> tuple[int, str]:
-    """How many frames were segmented now, and what went wrong, in one sentence."""
+) -> tuple[int, str, str]:
+    """How many frames were segmented now, what went wrong, in one sentence, and `pictures`."""
     try:
         if resume and (folder / SUMMARY).exists() and _is_done(engine, case, folder, digests):
-            return 0, ""
+            return 0, "", ""
         tally, form = _segment(engine, case, folder, digests)
         _summarise(engine, case, content_of(case, digests.result()), tally, form, folder)
-        return tally.frames, ""
+        return tally.frames, "", tally.pictures
     except OrappError as error:
         with suppress(OSError):
             folder.rmdir()  # if nothing is in it
-        return 0, case.nameless(str(error))
+        return 0, case.nameless(str(error)), ""
     except OSError as error:
         why = (error.strerror or "unknown reason").lower()
-        return 0, f"{case.label} can't be read or written ({why})"
+        return 0, f"{case.label} can't be read or written ({why})", ""
     except Exception as error:
         log.exception("%s", case.label)
-        return 0, f"{case.label} met a fault of orapp ({type(error).__name__})"
+        return 0, f"{case.label} met a fault of orapp ({type(error).__name__})", ""
 
 
 def _is_done(engine: Engine, case: Case, folder: Path, digests: Digests) -> bool:
@@ -122,14 +127,16 @@ def _segment(
     """Walks the case and writes its outlines; an older summary goes first."""
     check_writable(folder / OUTLINES)
     (folder / SUMMARY).unlink(missing_ok=True)
-    text = text_of(case.uri)
+    text, pictures = text_of(case.uri), ""
     if case.uri.startswith("session:"):
-        with suppress(NotShrunk):
+        try:
             small = ShrunkSession(case.path, engine.identity.input_size, digests)
             segmenter = Segmenter(engine, text, small.frame_size)
-            return _walk(small, segmenter, _Tally(small.same_exposure), case, folder)
+            return _walk(small, segmenter, _Tally(small.same_exposure, "small"), case, folder)
+        except NotShrunk as why:
+            pictures = f"large: {why.why}"
     whole = open_source(case.uri, as_fast_as_possible=True)
-    return _walk(whole, Segmenter(engine, text), _Tally(_same_exposure), case, folder)
+    return _walk(whole, Segmenter(engine, text), _Tally(_same_exposure, pictures), case, folder)
 
 
 def _walk(
@@ -206,10 +213,11 @@ class _Tally:
 
     Args:
         same: whether two frames show the same exposure.
+        pictures: as `CaseRecord` has it.
     """
 
-    def __init__(self, same: Callable[[Frame, Frame], bool]) -> None:
-        self._same = same
+    def __init__(self, same: Callable[[Frame, Frame], bool], pictures: str) -> None:
+        self._same, self.pictures = same, pictures
         self.frames = self.outlined = 0
         self.states = {"exposures": 0, "repeats": 0, "view_not_supported": 0}
         self._masks, self._maps, self._lines = (hashlib.sha256() for _ in range(3))

@@ -19,7 +19,7 @@ from orapp.qa.cases import RESULTS
 
 SUMMARY = "summary.json"
 OUTLINES = "outlines.jsonl"
-WAY = 2
+WAY = 3
 """Of a picture to the engine; another number where masks may differ for the same engine."""
 INCOMPLETE = "incomplete"
 """The state of a session that was cut off, or whose source or disk broke."""
@@ -40,7 +40,8 @@ class _Record(BaseModel):
 class EngineRecord(_Record):
     """What computed: all on which masks may depend, and the version of orapp.
 
-    `way` is the number of the way from a picture to the engine: 2 covers burned-in text.
+    `way` is the number of the way from a picture to the engine: 2 covers burned-in text, 3 makes
+    black what lies around a round field of the other polarity.
     """
 
     name: str
@@ -153,12 +154,16 @@ class FrameResult(_Record):
 
 
 class CaseRecord(_Record):
-    """What became of a case: `done`, or `error` and why."""
+    """What became of a case: `done`, or `error` and why.
+
+    Of a session that was computed now, `pictures` is `small`, or why the large ones were read.
+    """
 
     number: Annotated[int, Field(ge=1)]
     content: str = ""
     state: Literal["done", "error"]
     error: str = ""
+    pictures: str = ""
 
     @property
     def label(self) -> str:

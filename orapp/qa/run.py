@@ -127,6 +127,7 @@ def _records(outcomes: list[Outcome]) -> list[CaseRecord]:
             content=o.content,
             state="error" if o.error else "done",
             error=o.error,
+            pictures=o.pictures,
         )
         for o in ordered
     ]

@@ -5,8 +5,9 @@ long as a large picture decodes to what was encoded: `orapp session show` looks 
 at every 32nd.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import closing
 from itertools import groupby
 from pathlib import Path
 
@@ -26,7 +27,8 @@ CHECKED_EACH = 32
 """So often is a small picture compared with what the large one gives now."""
 RIM = 2
 """Small pixels at the image area's edge, into which others go that lie beside it."""
-Skimmed = Iterator[tuple[int, Callable[[], Gray | None]]]
+Skimmed = Generator[tuple[int, Callable[[], Gray | None]], None, None]
+Pictures = Generator[tuple[FrameRow, Gray], None, None]
 Timed = tuple[FrameRow, int]
 """A frame's row, and the time of its picture in its film in ms."""
 
@@ -35,6 +37,7 @@ class NotShrunk(OrappError):
     """The small pictures are not all there, or not those of this orapp: take the large ones."""
 
     def __init__(self, why: str) -> None:
+        self.why = why
         super().__init__(f"its small pictures can't be used ({why})", "read the large ones")
 
 
@@ -74,10 +77,14 @@ class ShrunkSession:
             raise NotShrunk("it was not closed, or recorded by an older orapp")
         self._films: list[FilmLine] = [told[segment] for segment in sorted(here)]
         self._checking, self._comparing = (_Large(path, self._reader) for _ in range(2))
-        self.frame_size = _size(self._checking.at(self._rows[0]))
-        self._inside = _inside(self.frame_size)
         self._exposure: tuple[int, Gray] | None = None
-        self._pictures: Iterator[tuple[FrameRow, Gray]] = iter(())
+        self._pictures: Pictures | None = None
+        try:
+            self.frame_size = _size(self._checking.at(self._rows[0]))
+        except NotShrunk:
+            self.close()
+            raise
+        self._inside = _inside(self.frame_size)
 
     def open(self) -> SourceFormat:
         """What the session is, as `SessionSource` says it."""
@@ -86,6 +93,7 @@ class ShrunkSession:
 
     def read(self, timeout_ms: int) -> Picture | None:  # noqa: ARG002
         """The next small picture, at the time of its frame."""
+        assert self._pictures is not None
         found = next(self._pictures, None)
         if found is None:
             self._check_files()
@@ -94,8 +102,11 @@ class ShrunkSession:
         return Picture(small, (row.captured_ns - self._rows[0][0].captured_ns) / 1e6)
 
     def close(self) -> None:
-        """Stops reading."""
-        self._pictures = iter(())
+        """Stops reading and closes the films."""
+        if self._pictures is not None:
+            self._pictures.close()
+        for large in (self._checking, self._comparing):
+            large.close()
 
     def same_exposure(self, one: Frame, other: Frame) -> bool:
         """What `same_exposure` says of the large pictures of two frames, by their small ones.
@@ -114,21 +125,26 @@ class ShrunkSession:
             self._exposure = one.index, self._comparing.at(self._rows[one.index])
         return same_exposure(self._exposure[1], self._comparing.at(self._rows[other.index]))
 
-    def _read_all(self) -> Iterator[tuple[FrameRow, Gray]]:
+    def _read_all(self) -> Pictures:
         for segment, rows in groupby(self._rows, key=lambda pair: pair[0].segment):
-            film = read_film(self._path / small_name(segment))
-            small: Gray | None = None
-            last_ms, number = -1, 0
-            for row, time_ms in rows:
-                if time_ms != last_ms:
-                    found_ms, small = next(film, (-1, None))
-                    if found_ms != time_ms or small is None or small.shape != SMALL:
-                        raise NotShrunk("one is missing or damaged")
-                    if number % CHECKED_EACH == 0:
-                        self._check((row, time_ms), small)
-                    last_ms, number = time_ms, number + 1
-                assert small is not None
-                yield row, small
+            with closing(read_film(self._path / small_name(segment))) as film:
+                yield from self._read_film(film, rows)
+
+    def _read_film(
+        self, film: Iterator[tuple[int, Gray | None]], rows: Iterable[Timed]
+    ) -> Pictures:
+        small: Gray | None = None
+        last_ms, number = -1, 0
+        for row, time_ms in rows:
+            if time_ms != last_ms:
+                found_ms, small = next(film, (-1, None))
+                if found_ms != time_ms or small is None or small.shape != SMALL:
+                    raise NotShrunk("one is missing or damaged")
+                if number % CHECKED_EACH == 0:
+                    self._check((row, time_ms), small)
+                last_ms, number = time_ms, number + 1
+            assert small is not None
+            yield row, small
 
     def _check(self, pair: Timed, small: Gray) -> None:
         large = self._checking.at(pair)
@@ -154,7 +170,7 @@ class _Large:
     def __init__(self, path: Path, reader: SessionReader) -> None:
         self._path, self._reader = path, reader
         self._segment, self._here = -1, (-1, -1)
-        self._film: Skimmed = iter(())
+        self._film: Skimmed | None = None
         self._last: Gray | None = None
 
     def at(self, pair: Timed) -> Gray:
@@ -164,14 +180,22 @@ class _Large:
         if place == self._here and self._last is not None:
             return self._last
         if row.segment != self._segment or time_ms <= self._here[1]:
+            self.close()
             self._segment = row.segment
             self._film = skim_film(self._path / film_name(row.segment))
+        assert self._film is not None
         pixels = next((picture() for found_ms, picture in self._film if found_ms == time_ms), None)
         frame = self._reader.frame_of(row, pixels)
         if frame is None:
             raise NotShrunk("a large one is missing or damaged")
         self._here, self._last = place, frame.pixels
         return frame.pixels
+
+    def close(self) -> None:
+        """Closes the film; the next picture opens one again."""
+        self._segment = -1
+        if self._film is not None:
+            self._film.close()
 
 
 def _size(pixels: Gray) -> tuple[int, int]:
