@@ -63,7 +63,12 @@ class FilmWriter:
             self._container.start_encoding()
         except (av.FFmpegError, OSError):
             raise unfit from None
-        self._file, self._sha = AppendedFile(path), hashlib.sha256()
+        self._sha = hashlib.sha256()
+        try:
+            self._file = AppendedFile(path)
+        except OSError:
+            self._container.close()
+            raise
         try:
             self._append(head.getvalue())
         except OSError:
@@ -191,7 +196,10 @@ def read_film(path: Path, from_ms: int = 0) -> Generator[tuple[int, Gray | None]
 def skim_film(
     path: Path, from_ms: int = 0
 ) -> Generator[tuple[int, Callable[[], Gray | None]], None, None]:
-    """The same, with what decodes a picture in place of it: to be called before the next comes."""
+    """Each frame's time in ms, and what decodes its picture: to be called before the next comes.
+
+    Begins near `from_ms`, where the film can be jumped through; some frames may lie before it.
+    """
     with suppress(*UNREADABLE), _opened(path, from_ms) as container:
         stream = _stream(container)
         if stream is not None:

@@ -130,7 +130,7 @@ class SessionReader:
 
     @property
     def films(self) -> dict[int, FilmLine]:
-        """The films that were closed whole, by their segment."""
+        """What is said of the films that have ended, by their segment."""
         return dict(self._contents.films)
 
     @property

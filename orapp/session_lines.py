@@ -156,7 +156,7 @@ class EngineLine(_Strict):
 
 
 class FilmLine(_Strict):
-    """A film is full: SHA-256 of its file, and of that with the same pictures shrunk to `SMALL`."""
+    """A film has ended: SHA-256 of its file, and of that with its pictures shrunk to `SMALL`."""
 
     segment: Annotated[int, Field(ge=0, lt=MOST_FILMS)]
     sha256: Digest

@@ -219,6 +219,35 @@ def test_a_plate_holds_for_its_area_and_round_field_only(qtbot, calibrate, chang
     assert window.draft.proposal("x").profile.picture.distortion is None
 
 
+def test_a_plate_stays_while_the_round_field_is_found_a_little_otherwise(qtbot, calibrate):
+    from tests.test_calibrate_cli import a_plate, spacing
+
+    window = calibrate(found=findings())
+    window.draft.set_plate(a_plate())
+    window.draft.spacing = spacing()
+    c = findings().circle
+    window.draft.take(findings(circle=Circle(c.x + 0.4, c.y, c.radius - 0.3)))
+    assert window.draft.plate is not None
+    assert window.draft.spacing is not None
+    window.draft.take(findings(circle=Circle(c.x, c.y, c.radius - 9)))
+    assert window.draft.plate is None
+
+
+def test_a_plate_of_another_area_and_a_field_beside_the_area_are_not_taken(qtbot, calibrate):
+    from tests.test_calibrate_cli import a_plate
+
+    window = calibrate(found=findings())
+    window.change({"circle": None})
+    window.change({"area": (0, 0, 200, 200)})
+    window.draft.set_plate(a_plate())  # asked for before
+    assert window.draft.plate is None
+    window.draft.as_measured(STEPS[1])
+    window.change({"area": (0, 0, 330, 300)})
+    window.draft.take(findings(circle=Circle(400, 240, 200)))
+    assert window.draft.found.circle is None
+    assert window.draft.site is not None
+
+
 def test_a_spacing_is_taken_to_the_spine_and_again_from_what_was_measured(qtbot, calibrate):
     from tests.test_calibrate_cli import spacing
 

@@ -21,6 +21,7 @@ from orapp.calibrate.proposal import (
 )
 from orapp.calibrate.spacing import Spacing
 from orapp.errors import OrappError
+from orapp.picture import RIM_PX
 from orapp.settings import SiteProfile
 from orapp.site import SiteMap
 
@@ -85,8 +86,11 @@ class Draft:
 
     @property
     def found(self) -> Findings | None:
-        """What was found, with the corrections in it."""
-        return None if self.measured is None else correct(self.measured, self.changes)
+        """What was found, with the corrections in it; no round field beside a corrected area."""
+        if self.measured is None:
+            return None
+        found = correct(self.measured, self.changes)
+        return found if _is_round_inside(found) else replace(found, circle=None)
 
     def take(self, findings: Findings, fields: Iterable[str] | None = None) -> None:
         """Takes new findings over.
@@ -107,7 +111,7 @@ class Draft:
         notes = {**old.notes, **{f: n for f, n in findings.notes.items() if f in wanted}}
         unsure = [f for f in old.unsure if f not in wanted]
         unsure += [f for f in findings.unsure if f in wanted]
-        before = self._shape()
+        before = self.found
         self.measured = replace(old, **some, notes=notes, unsure=tuple(unsure))
         if fields is not None:
             for name in wanted:
@@ -124,11 +128,9 @@ class Draft:
         """A person says otherwise; raises OrappError if that can't be."""
         if self.measured is None:
             return
-        before, old = self._shape(), dict(self.changes)
+        before, old = self.found, dict(self.changes)
         self.changes |= fields
-        found = self.found
-        assert found is not None
-        wrong = _impossible(found)
+        wrong = _impossible(correct(self.measured, self.changes))
         if wrong:
             self.changes = old
             raise OrappError(wrong, "choose others")
@@ -136,27 +138,29 @@ class Draft:
 
     def as_measured(self, step: Step) -> None:
         """Drops a step's corrections."""
-        before = self._shape()
+        before = self.found
         for name in step.fields:
             self.changes.pop(name, None)
         self._reshaped(before)
 
-    def _shape(self) -> object:
-        found = self.found
-        if found is None:
-            return None
-        return found.area, found.circle, found.rotate or 0, bool(found.mirror)
-
-    def _reshaped(self, before: object) -> None:
+    def _reshaped(self, before: Findings | None) -> None:
         """A plate holds for its area and round field only, a spacing for its plate and turn."""
-        if before is not None and before != self._shape():
+        if before is not None and not _same_shape(before, self.found):
             self._forget_geometry()
 
     def _forget_geometry(self) -> None:
         self.plate = self.spacing = None
 
     def set_plate(self, plate: PlateFit | None, *, flat: bool = False) -> None:
-        """A plate was measured, or it is a flat panel; what was measured in mm is over."""
+        """A plate was measured, or it is a flat panel; what was measured in mm is over.
+
+        One that was measured in another area than the one that holds now is none.
+        """
+        found = self.found
+        if plate is not None and found is not None:
+            width, height = found.area[2:]
+            if plate.centre != ((width - 1) / 2, (height - 1) / 2):
+                plate = None
         self.plate, self.flat, self.spacing = plate, flat, None
 
     @property
@@ -229,13 +233,30 @@ class Draft:
         return 0 if found is None else calibrated_width(found)
 
 
+def _is_round_inside(found: Findings) -> bool:
+    """Whether the round field, if there is one, has its middle in the area."""
+    c, (x, y, w, h) = found.circle, found.area
+    return c is None or (x <= c.x <= x + w and y <= c.y <= y + h)
+
+
+def _same_shape(one: Findings, other: Findings | None) -> bool:
+    """Whether a plate and a spacing hold for both; a round field is found a little otherwise."""
+    if other is None:
+        return False
+    turned = [(f.area, f.rotate or 0, bool(f.mirror)) for f in (one, other)]
+    a, b = one.circle, other.circle
+    if a is None or b is None:
+        return turned[0] == turned[1] and a is b
+    off = max(abs(a.x - b.x), abs(a.y - b.y), abs(a.radius - b.radius))
+    return turned[0] == turned[1] and off <= RIM_PX
+
+
 def _impossible(found: Findings) -> str:
     """What is wrong with corrected findings; empty if nothing is."""
     x, y, w, h = found.area
     if w < 64 or h < 64 or x < 0 or y < 0 or x + w > found.width or y + h > found.height:
         return "the image area must lie in the video, and be 64 pixels wide and high at least"
-    c = found.circle
-    if c is not None and not (x <= c.x <= x + w and y <= c.y <= y + h):
+    if not _is_round_inside(found):
         return "the round field must have its middle in the image area"
     if found.white - found.black < 32:
         return "white must be 32 grey levels above black at least"

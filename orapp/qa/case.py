@@ -86,7 +86,7 @@ def run_case(engine: Engine, case: Case, out: Path, resume: bool) -> Outcome:
     with ThreadPoolExecutor(1, "orapp-content") as beside:
         digests = beside.submit(digests_of, case)  # while the frames are segmented
         frames, error, pictures = _attempt(engine, case, out / case.label, digests, resume)
-    known = "" if digests.exception() else content_of(case, digests.result())
+    known = "" if digests.exception() else content_of(digests.result())
     seconds = time.monotonic() - begin if frames else 0.0
     return Outcome(case, known, error, frames, seconds, pictures)
 
@@ -96,10 +96,10 @@ def _attempt(
 ) -> tuple[int, str, str]:
     """How many frames were segmented now, what went wrong, in one sentence, and `pictures`."""
     try:
-        if resume and (folder / SUMMARY).exists() and _is_done(engine, case, folder, digests):
+        if resume and (folder / SUMMARY).exists() and _is_done(engine, folder, digests):
             return 0, "", ""
         tally, form = _segment(engine, case, folder, digests)
-        _summarise(engine, case, content_of(case, digests.result()), tally, form, folder)
+        _summarise(engine, case, content_of(digests.result()), tally, form, folder)
         return tally.frames, "", tally.pictures
     except OrappError as error:
         with suppress(OSError):
@@ -113,10 +113,10 @@ def _attempt(
         return 0, f"{case.label} met a fault of orapp ({type(error).__name__})", ""
 
 
-def _is_done(engine: Engine, case: Case, folder: Path, digests: Digests) -> bool:
+def _is_done(engine: Engine, folder: Path, digests: Digests) -> bool:
     with suppress(OrappError):
         summary = read_summary(folder)
-        content = content_of(case, digests.result())
+        content = content_of(digests.result())
         return summary.content == content and summary.engine == EngineRecord.of(engine.identity)
     return False
 

@@ -214,17 +214,21 @@ def _write_mapping(path: Path, cases: list[Case]) -> None:
 def digests_of(case: Case) -> dict[str, str]:
     """SHA-256 (64 hex digits) of each of the case's files, by name, in the order of names.
 
+    Of a case that is one file, its name is empty.
+
     Raises:
         OSError: a file can't be read.
     """
-    return {file.name: _digest(file) for file in _files(case.path)}
+    files = _files(case.path)
+    if files == [case.path]:
+        return {"": _digest(case.path)}
+    return {file.name: _digest(file) for file in files}
 
 
-def content_of(case: Case, digests: dict[str, str]) -> str:
-    """SHA-256 (64 hex digits) of what is in the case's files, whatever they are called."""
-    if not case.path.is_dir():
-        (content,) = digests.values()
-        return content
+def content_of(digests: dict[str, str]) -> str:
+    """SHA-256 (64 hex digits) of what is in a case's files, whatever they are called."""
+    if "" in digests:
+        return digests[""]
     return hashlib.sha256(b"".join(map(bytes.fromhex, digests.values()))).hexdigest()
 
 

@@ -1,11 +1,11 @@
 """A session's small pictures as a source: what an engine would get of each frame.
 
 The large ones take FFV1 longer to decode than an engine needs. Results are the same to a byte, as
-long as a large picture decodes to what was encoded: `orapp session show` looks at every one, this
-at every 32nd.
+long as a large picture decodes to what was encoded (`orapp session show` looks at every one, this
+at every 32nd) and OpenCV rounds as it did on the machine that recorded.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import closing
 from itertools import groupby
@@ -71,7 +71,7 @@ class ShrunkSession:
         parts = groupby(self._reader.rows, key=lambda row: row.segment)
         self._rows = [pair for _, rows in parts for pair in timed(list(rows))]
         if self._reader.damage or not self._rows:
-            raise NotShrunk("the session is damaged")
+            raise NotShrunk("the session is damaged" if self._rows else "it holds no frame")
         told, here = self._reader.films, {row.segment for row, _ in self._rows}
         if not here <= set(told):
             raise NotShrunk("it was not closed, or recorded by an older orapp")
@@ -92,7 +92,12 @@ class ShrunkSession:
         return format_of(self._reader, self.frame_size)
 
     def read(self, timeout_ms: int) -> Picture | None:  # noqa: ARG002
-        """The next small picture, at the time of its frame."""
+        """The next small picture, at the time of its frame.
+
+        Raises:
+            EndOfSource: after the last one, if all files are as they were recorded.
+            OSError: one of them can't be read.
+        """
         assert self._pictures is not None
         found = next(self._pictures, None)
         if found is None:
@@ -154,10 +159,7 @@ class ShrunkSession:
             raise NotShrunk("this orapp shrinks otherwise")
 
     def _check_files(self) -> None:
-        try:
-            digests: Mapping[str, str] = self._digests.result()
-        except OSError as error:
-            raise NotShrunk("a file can't be read") from error
+        digests = self._digests.result()
         for film in self._films:
             large, small = (name(film.segment) for name in (film_name, small_name))
             if (digests.get(large), digests.get(small)) != (film.sha256, film.small_sha256):
