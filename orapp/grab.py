@@ -164,7 +164,7 @@ class FrameGrabber:
             self._events.add("signal", f"signal is back: {width}x{height}")
             self._scene = self._new_scene()
         self._note_size(picture)
-        look = self._scene.look(picture.pixels, self._scene_ns(picture, now_ns), picture.raw)
+        look = self._scene.look(picture.pixels, self._scene_ns(picture, now_ns), picture.sent)
         self._exposure += look.exposure_changed
         self._repeats += not look.exposure_changed
         pixels, repeat = read_only(picture.pixels), not look.exposure_changed

@@ -15,6 +15,8 @@ from orapp.session import SessionReader
 from orapp.settings import SiteProfile
 from orapp.site import SiteMap
 from orapp.sources import EndOfSource, open_source
+from orapp.sources.reel import open_reel
+from orapp.sources.transport import Transport
 from tests.sources import SquareSource
 from tests.test_cli import orapp, write_clip
 from tests.window import logged, outlined, until
@@ -33,10 +35,24 @@ def wait_until(true, seconds=60):
 
 
 @pytest.mark.parametrize("clock", [True, False])
-def test_a_clock_beside_the_image_area_tells_a_hold_from_a_frozen_input(bright_model, clock):
+def test_a_clock_beside_the_image_area_tells_a_hold_from_a_frozen_input(
+    bright_model, tmp_path, clock
+):
+    """Live, and when its recording is played again."""
     source = SquareSource(rate_hz=15, hold_at=8, clock=clock, end_after=80)
     profile = SiteProfile(name="room 3", picture=PART)  # which cuts the clock off
-    with LiveSession(source, EngineSpec(str(bright_model), "openvino"), profile=profile) as session:
+    session = LiveSession(source, EngineSpec(str(bright_model), "openvino"), profile=profile)
+    session.start_recording(tmp_path)
+    assert_hold_is_told(session, clock)
+    again = f"session:{session.recording_folder}"
+    played = LiveSession(open_source(again), EngineSpec(str(bright_model), "openvino"))
+    assert_hold_is_told(played, clock)
+    replay = Transport(open_reel(again), ends=True)
+    assert_hold_is_told(LiveSession(replay, EngineSpec(str(bright_model), "openvino")), clock)
+
+
+def assert_hold_is_told(session, clock):
+    with session:
         wait_until(lambda: session.ended)
     told = [event["text"] for event in session.report()["events"] if event["kind"] == "signal"]
     assert told[:2] == ["X-ray on", "last image hold"]

@@ -49,12 +49,26 @@ class Picture:
         replayed: it is played at another pace than it was taken at: a hold is recognised by
             `time_ms`, not by when the picture comes.
         raw: as the source sent it, where `pixels` is calibrated.
+        around: as it was once sent, where `pixels` was calibrated before it was recorded: only to
+            tell a held picture from a frozen one.
     """
 
     pixels: Gray
     time_ms: float
     replayed: bool = False
     raw: Gray | None = None
+    around: Gray | None = None
+
+    @property
+    def sent(self) -> Gray | None:
+        """What `pixels` was cut out of, if it is known."""
+        return self.around if self.raw is None else self.raw
+
+    @property
+    def nbytes(self) -> int:
+        """Of all its pixels."""
+        parts = (self.pixels, self.raw, self.around)
+        return sum(part.nbytes for part in parts if part is not None)
 
 
 class Source(Protocol):

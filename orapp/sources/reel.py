@@ -7,6 +7,7 @@ from typing import Protocol
 from orapp.errors import OrappError
 from orapp.session import SessionReader
 from orapp.sources import EndOfSource, Picture, Source, SourceFormat, open_source
+from orapp.sources.session import format_of
 
 READ_MS = 1000
 
@@ -105,10 +106,7 @@ class SessionReel:
         first = next(reader.frames(), None)
         if first is None:
             raise OrappError(f"'{self._name}' holds not one whole frame", "give another session")
-        height, width = first.pixels.shape
-        about = f"recorded session, {width}x{height}, {reader.rate_hz:g} frames/s"
-        count = reader.frame_count
-        return SourceFormat(width, height, reader.rate_hz, about, finite=True, frames=count)
+        return format_of(reader, (first.pixels.shape[0], first.pixels.shape[1]))
 
     def pictures(self, first: int) -> Iterator[tuple[int, Picture]]:
         """From the row `first` on, at the times at which they were captured."""
@@ -119,7 +117,8 @@ class SessionReel:
             while rows[place].index != frame.index:
                 place += 1
             given += 1
-            yield place, Picture(frame.pixels, (frame.captured_ns - began_ns) / 1e6)
+            time_ms = (frame.captured_ns - began_ns) / 1e6
+            yield place, Picture(frame.pixels, time_ms, around=frame.raw)
         if self.reader.damage:
             raise OrappError(
                 f"'{self._name}' is damaged after frame {rows[-1].index}: the rest of it "

@@ -71,9 +71,9 @@ class SessionSource:
         time_ms = (self._next.captured_ns - self._first_ns) / 1e6
         if not self._pace.wait_until(time_ms, timeout_ms):
             return None
-        pixels, self._next = self._next.pixels, None
+        frame, self._next = self._next, None
         self._given += 1
-        return Picture(pixels, time_ms)
+        return Picture(frame.pixels, time_ms, around=frame.raw)
 
     def close(self) -> None:
         """Closes the session."""

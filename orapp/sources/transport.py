@@ -282,10 +282,10 @@ class _Cutter:
         self.missing.update(range(max(self.last + 1, self._first), place))
         self.last = place
         self._kept[place] = picture
-        self._bytes += picture.pixels.nbytes
+        self._bytes += picture.nbytes
         while self._bytes > KEPT_BYTES and len(self._kept) > 1:
             _, gone = self._kept.popitem(last=False)
-            self._bytes -= gone.pixels.nbytes
+            self._bytes -= gone.nbytes
 
     def close(self) -> None:
         """Lets the pictures go."""
