@@ -147,8 +147,7 @@ def test_exposures_are_told_apart_as_by_the_large_pictures(session):
         pairs.append((a if same_exposure(large[a].pixels, large[before].pixels) else before, b))
     right = [same_exposure(large[a].pixels, large[b].pixels) for a, b in pairs]
     assert [small.same_exposure(seen[a], seen[b]) for a, b in pairs] == right
-    assert True in right
-    assert False in right
+    assert set(right) == {True, False}  # the run shows both
 
 
 def turned(path: Path) -> None:

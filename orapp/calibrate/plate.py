@@ -137,14 +137,6 @@ class PlateFit:
         return shown
 
 
-def find_plate(crop: NDArray[Any]) -> PlateFit | None:
-    """As `fit_plate`; None where it finds no plate."""
-    try:
-        return fit_plate(crop)
-    except NoPlate:
-        return None
-
-
 def fit_plate(crop: NDArray[Any]) -> PlateFit:
     """Measures the distortion of a picture by the plate in it.
 
